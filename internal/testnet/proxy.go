@@ -127,7 +127,8 @@ func (p *Proxy) dropAfter(dir direction, n int64) {
 }
 
 // CutAfter resets each connection, on both sides, when n more bytes from the server have gone to its client; new
-// connections are let in and count from their start. 0 is before the first byte; negative is off.
+// connections are let in and count from their start. 0 is before the first byte; negative is off. (A reset can
+// overtake a client's connect where the server speaks first: let the client speak first.)
 func (p *Proxy) CutAfter(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
