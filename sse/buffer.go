@@ -1,0 +1,17 @@
+package sse
+
+import "sync"
+
+// Buffers for encoding are shared by all streams and held only during a write,
+// so that a quiet stream has none. Larger ones are left to the collector.
+const maxPooled = 64 << 10
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		buffers.Put(b)
+	}
+}
