@@ -1,0 +1,146 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrClosed: the hub is closed.
+	ErrClosed = errors.New("hub: closed")
+	// ErrUnsubscribed: the subscription was closed by its owner.
+	ErrUnsubscribed = errors.New("hub: subscription closed")
+	// ErrBusy: another goroutine is reading this subscription.
+	ErrBusy = errors.New("hub: subscription has another reader")
+	// ErrNoKey: the topic holds nothing under this key.
+	ErrNoKey = errors.New("hub: no such key")
+)
+
+// A ConflictError is the answer to a conditional write whose condition did not
+// hold. Nothing was published.
+type ConflictError struct {
+	Topic, Key string
+	Current    Position // what the key is at; zero if it is absent
+}
+
+func (e *ConflictError) Error() string {
+	if e.Current.IsZero() {
+		return fmt.Sprintf("hub: conflict: topic %q has no key %q", e.Topic, e.Key)
+	}
+	return fmt.Sprintf("hub: conflict: topic %q has key %q at %s", e.Topic, e.Key, e.Current)
+}
+
+// A KindError tells of an operation that a topic of this kind does not have.
+type KindError struct {
+	Topic string
+	Kind  Kind
+	Op    string
+}
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s", e.Op, e.Topic, e.Kind)
+}
+
+// A LimitError tells which limit was reached and the option that sets it.
+type LimitError struct {
+	Limit    string
+	Option   string
+	Max, Got int64
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("hub: limit on %s: %d, at most %d (%s)", e.Limit, e.Got, e.Max, e.Option)
+}
+
+// A NameError tells what is wrong with the name of a topic or an event, a key
+// or an idempotency key.
+type NameError struct {
+	What    string // "topic", "name", "key" or "idempotency key"
+	Name    string // at most its first 64 bytes
+	Problem string
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("hub: %s %q: %s", e.What, e.Name, e.Problem)
+}
+
+// A PositionError tells what is wrong with the text of a position.
+type PositionError struct {
+	Text    string // at most its first 64 bytes
+	Problem string
+}
+
+func (e *PositionError) Error() string {
+	return fmt.Sprintf("hub: position %q: %s", e.Text, e.Problem)
+}
+
+// A StartError tells what is wrong with the place where a subscription is to
+// start.
+type StartError struct {
+	Text    string // at most its first 64 bytes
+	Problem string
+}
+
+func (e *StartError) Error() string {
+	return fmt.Sprintf("hub: start %q: %s", e.Text, e.Problem)
+}
+
+// A SlowError ends a subscription with policy Disconnect that has fallen
+// behind what the log retains. After(Pos) resumes, with a gap or a reset.
+type SlowError struct {
+	Topic  string
+	Pos    Position // zero when the reader never had one
+	Missed int64    // events lost between Pos and the oldest retained one
+}
+
+func (e *SlowError) Error() string {
+	return fmt.Sprintf("hub: reader of topic %q was too slow and missed %d events after %q", e.Topic, e.Missed, e.Pos)
+}
+
+// A DecodeError ends a subscription, or fails a read, whose codec refused an
+// event. After(Pos) goes on behind that event. Pos is zero when the event came
+// from the table of a topic: no reader with this codec gets past it until Key is
+// written again or deleted.
+type DecodeError struct {
+	Topic string
+	Key   string
+	Pos   Position
+	Rev   Position // of the write
+	Err   error
+}
+
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("hub: decoding the event of topic %q at %s: %v", e.Topic, e.Rev, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// An EncodeError says that the codec refused the value to publish.
+type EncodeError struct {
+	Topic string
+	Err   error
+}
+
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("hub: encoding an event for topic %q: %v", e.Topic, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+func positionError(text, problem string) error {
+	return &PositionError{Text: clip(text), Problem: problem}
+}
+
+func startError(text, problem string) error {
+	return &StartError{Text: clip(text), Problem: problem}
+}
+
+// clip bounds what an error keeps of hostile input.
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64]
+	}
+	return s
+}

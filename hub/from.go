@@ -1,0 +1,155 @@
+package hub
+
+import (
+	"net/url"
+	"strconv"
+)
+
+type fromMode uint8
+
+const (
+	fromDefault fromMode = iota
+	fromStart
+	fromLive
+	fromLast
+	fromAfter
+)
+
+// maxLast bounds the n of last.n on the wire; no log retains more.
+const maxLast = 1_000_000_000
+
+// A From says where a subscription starts. The zero value is the default of the
+// topic's kind: Start for keyed topics, Live for the others.
+type From struct {
+	mode fromMode
+	n    int
+	pos  Position
+}
+
+// Start begins with all that is retained: a log's oldest event, a keyed or
+// ephemeral topic's table.
+func Start() From { return From{mode: fromStart} }
+
+// Live begins with what is published from now on.
+func Live() From { return From{mode: fromLive} }
+
+// Last begins with the last n retained events of the log; of a keyed topic,
+// with those of its tail, without the table. A negative n is refused by Subscribe.
+func Last(n int) From { return From{mode: fromLast, n: n} }
+
+// After begins with the first event after p, or with a gap or reset marker
+// that says why it can't. The zero Position is refused by Subscribe.
+func After(p Position) From { return From{mode: fromAfter, pos: p} }
+
+// String returns the form used on the wire: "", "start", "live", "last.50" or
+// "after=" and the position.
+func (f From) String() string {
+	switch f.mode {
+	case fromStart:
+		return "start"
+	case fromLive:
+		return "live"
+	case fromLast:
+		return "last." + strconv.Itoa(f.n)
+	case fromAfter:
+		return "after=" + f.pos.String()
+	}
+	return ""
+}
+
+func (f From) check() error {
+	switch {
+	case f.mode == fromLast && f.n < 0:
+		return &StartError{Text: f.String(), Problem: "negative count"}
+	case f.mode == fromAfter && f.pos.IsZero():
+		return &StartError{Text: f.String(), Problem: "no position"}
+	}
+	return nil
+}
+
+// ParseFrom reads where a client wants to start from the query and the
+// Last-Event-ID header of its request ("" when there is none). The first of
+// these that is present decides: the header, after=POS, the lastEventId and
+// last_event_id queries of EventSource polyfills, from=start|live|last.N.
+//
+// An empty header or polyfill query counts as absent, for that is what an
+// EventSource without an id sends. Everything else must be well-formed, also
+// what is overruled: an empty or repeated after or from is an error rather than
+// a silent start elsewhere. Errors are *StartError or *PositionError and mean
+// that the request is to be refused (400).
+func ParseFrom(query url.Values, lastEventID string) (From, error) {
+	var after, from From
+	for _, name := range []string{"after", "from"} {
+		values, ok := query[name]
+		if !ok {
+			continue
+		}
+		if len(values) != 1 {
+			return From{}, startError(name+"=", "given more than once")
+		}
+		var err error
+		if name == "after" {
+			after, err = parseAfter(values[0])
+		} else {
+			from, err = parseStart(values[0])
+		}
+		if err != nil {
+			return From{}, err
+		}
+	}
+	var polyfill From
+	for _, name := range []string{"lastEventId", "last_event_id"} {
+		values := query[name]
+		if len(values) > 1 {
+			return From{}, startError(name+"=", "given more than once")
+		}
+		if len(values) == 0 || values[0] == "" || polyfill != (From{}) {
+			continue
+		}
+		f, err := parseAfter(values[0])
+		if err != nil {
+			return From{}, err
+		}
+		polyfill = f
+	}
+	var header From
+	if lastEventID != "" {
+		f, err := parseAfter(lastEventID)
+		if err != nil {
+			return From{}, err
+		}
+		header = f
+	}
+	for _, f := range []From{header, after, polyfill, from} {
+		if f != (From{}) {
+			return f, nil
+		}
+	}
+	return From{}, nil
+}
+
+func parseAfter(s string) (From, error) {
+	p, err := ParsePosition(s)
+	if err != nil {
+		return From{}, err
+	}
+	return After(p), nil
+}
+
+func parseStart(s string) (From, error) {
+	switch s {
+	case "start":
+		return Start(), nil
+	case "live":
+		return Live(), nil
+	}
+	const last = "last."
+	if len(s) <= len(last) || s[:len(last)] != last {
+		return From{}, startError(s, "want start, live or last.N")
+	}
+	n, ok := parseOffset(s[len(last):])
+	if !ok || n > maxLast {
+		return From{}, startError(s, "bad count")
+	}
+	return Last(int(n)), nil
+}

@@ -1,0 +1,225 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// errDead makes an operation look its topic up again.
+var errDead = errors.New("hub: topic was reclaimed")
+
+// A Hub holds topics. All its methods are safe for concurrent use. While
+// nothing happens it has no goroutine.
+type Hub struct {
+	// Immutable after New.
+	opts Options
+	seed maphash.Seed
+	hook func(point string) // forces events between two steps in tests, else nil
+
+	closed     atomic.Bool
+	total      budget
+	dispatcher dispatcher
+	janitor    janitor
+
+	// Guarded by mu, which comes before any topic's: reclaiming must see that
+	// nobody has found the topic in between.
+	mu     sync.RWMutex
+	topics map[string]*topic
+	// How many logs with events were reclaimed, by hash of the name. See epoch.
+	reclaimed [256]uint32
+}
+
+// New returns a hub that keeps its topics in memory. nil options are good. Close it
+// when done.
+func New(o *Options) *Hub {
+	h := &Hub{opts: o.withDefaults(), seed: maphash.MakeSeed(), topics: make(map[string]*topic)}
+	h.total.max = h.opts.MaxBytes
+	h.janitor.sweep = h.sweep
+	return h
+}
+
+// Close ends all subscriptions with ErrClosed and refuses further use. What
+// the hub retains is gone. It returns when the hub's goroutines have ended, and
+// may be called again.
+func (h *Hub) Close() error {
+	h.closed.Store(true)
+	h.janitor.close()
+	h.mu.Lock()
+	topics := h.topics
+	h.topics = make(map[string]*topic)
+	h.mu.Unlock()
+	for _, t := range topics {
+		// Whoever takes the topic's lock after this sees that the hub is
+		// closed; whoever was there before is on the list.
+		t.mu.Lock()
+		wake := t.takeWaiters()
+		t.mu.Unlock()
+		h.dispatcher.wake(wake)
+	}
+	h.dispatcher.close()
+	return nil
+}
+
+// A TopicInfo describes a topic at some moment.
+type TopicInfo struct {
+	Name        string
+	Kind        Kind
+	Head        Position // zero on ephemeral topics
+	Subscribers int
+	Events      int   // in the log, or the tail
+	Keys        int   // in the table
+	Bytes       int64 // retained, tail and table each counted
+}
+
+// Topics describes the topics that retain something or have a subscriber,
+// sorted by name.
+func (h *Hub) Topics() []TopicInfo {
+	list := h.list()
+	infos := make([]TopicInfo, 0, len(list))
+	for _, t := range list {
+		infos = append(infos, t.info())
+	}
+	slices.SortFunc(infos, func(a, b TopicInfo) int { return strings.Compare(a.Name, b.Name) })
+	return infos
+}
+
+func (h *Hub) list() []*topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	list := make([]*topic, 0, len(h.topics))
+	for _, t := range h.topics {
+		list = append(list, t)
+	}
+	return list
+}
+
+// find returns the topic of that name if it exists, or else its configuration
+// and the position a virgin log of that name is at.
+func (h *Hub) find(name string) (*topic, TopicConfig, Position, error) {
+	if err := checkName("topic", "Options.MaxNameBytes", name, h.opts.MaxNameBytes); err != nil {
+		return nil, TopicConfig{}, Position{}, err
+	}
+	h.mu.RLock()
+	t := h.topics[name]
+	var virgin Position
+	if t == nil {
+		virgin.epoch = h.epoch(name)
+	}
+	h.mu.RUnlock()
+	if h.closed.Load() {
+		return nil, TopicConfig{}, Position{}, ErrClosed
+	}
+	if t != nil {
+		return t, t.log.cfg, Position{}, nil // cfg never changes
+	}
+	cfg, err := h.configure(name)
+	return nil, cfg, virgin, err
+}
+
+// configure asks for a topic's configuration. Called without locks.
+func (h *Hub) configure(name string) (TopicConfig, error) {
+	cfg, err := h.opts.Configure(name)
+	if err != nil {
+		return cfg, fmt.Errorf("hub: topic %q refused: %w", name, err)
+	}
+	if cfg.Kind > Ephemeral {
+		return cfg, fmt.Errorf("hub: topic %q: unknown kind %d", name, cfg.Kind)
+	}
+	return cfg.withDefaults(), nil
+}
+
+// open returns the topic of that name, made if need be.
+func (h *Hub) open(name string) (*topic, error) {
+	t, cfg, _, err := h.find(name)
+	if t != nil || err != nil {
+		return t, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed.Load() {
+		return nil, ErrClosed
+	}
+	if t := h.topics[name]; t != nil {
+		return t, nil
+	}
+	if len(h.topics) >= h.opts.MaxTopics {
+		return nil, &LimitError{Limit: "topics", Option: "Options.MaxTopics", Max: int64(h.opts.MaxTopics), Got: int64(len(h.topics)) + 1}
+	}
+	t = &topic{hub: h, name: name, kind: cfg.Kind, log: memlog{cfg: cfg, total: &h.total, epoch: h.epoch(name)}}
+	if cfg.Kind != Log {
+		t.log.table = newTable()
+	}
+	h.topics[name] = t
+	return t, nil
+}
+
+// with runs f on the topic of that name, made if need be, until it meets one
+// that is not being reclaimed.
+func (h *Hub) with(name string, f func(*topic) error) error {
+	for {
+		t, err := h.open(name)
+		if err != nil {
+			return err
+		}
+		if err := f(t); err != errDead {
+			return err
+		}
+	}
+}
+
+// reclaim forgets a topic that nothing keeps.
+func (h *Hub) reclaim(t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dead || !t.idle() || h.topics[t.name] != t {
+		return
+	}
+	t.dead = true
+	delete(h.topics, t.name)
+	if t.log.top > 0 && t.kind != Ephemeral {
+		h.reclaimed[h.bucket(t.name)]++
+	}
+}
+
+// epoch names the log of a topic that does not exist. It is a hash of the name
+// and of how many logs with events have been reclaimed there, so that whoever
+// waits for a topic's first event has a position that stays good, though
+// nothing is kept for them, and that no reclaimed log can be taken for the next
+// of that name. Called with mu held.
+func (h *Hub) epoch(name string) uint64 {
+	type life struct {
+		name string
+		n    uint32
+	}
+	return max(1, maphash.Comparable(h.seed, life{name, h.reclaimed[h.bucket(name)]}))
+}
+
+func (h *Hub) bucket(name string) uint8 { return uint8(maphash.String(h.seed, name)) }
+
+// sweep drops what is too old in all topics and reports whether some will
+// age further.
+func (h *Hub) sweep() (again bool) {
+	now := time.Now()
+	for _, t := range h.list() {
+		ages, idle := t.sweep(now)
+		again = again || ages
+		if idle {
+			h.reclaim(t)
+		}
+	}
+	return again
+}
+
+func (h *Hub) at(point string) {
+	if h.hook != nil {
+		h.hook(point)
+	}
+}
