@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/testnet"
@@ -227,15 +228,15 @@ func readAll(t *testing.T, resp *http.Response) []byte {
 // readBlock reads up to the next blank line.
 func readBlock(t *testing.T, br *bufio.Reader) string {
 	t.Helper()
-	block := ""
+	var block strings.Builder
 	for {
 		line, err := br.ReadString('\n')
-		block += line
+		block.WriteString(line)
 		if err != nil {
-			t.Fatalf("body: %v after %q", err, block)
+			t.Fatalf("body: %v after %q", err, block.String())
 		}
 		if line == "\n" {
-			return block
+			return block.String()
 		}
 	}
 }

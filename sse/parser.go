@@ -1,0 +1,326 @@
+package sse
+
+import (
+	"bytes"
+	"math"
+	"time"
+	"unicode/utf8"
+)
+
+// A parser turns the bytes of an event stream into events, as the HTML
+// standard interprets them (sections 9.2.5 and 9.2.6). Bytes go in by feed, in
+// pieces of any size; next takes out one event after the other.
+//
+// It is linear in the length of the stream: each byte is looked at a constant
+// number of times, whatever the pieces. The positions of the next LF and the
+// next CR are remembered, because a stream that ends its lines with one of
+// them would otherwise be searched to the end of the piece for the other one
+// at each line. A data line that does not fit into a piece goes straight into
+// the event, and a comment nowhere; so memory is bounded by one event.
+type parser struct {
+	// Immutable. No limit is math.MaxInt.
+	maxEvent, maxLine, maxID int
+	noData                   bool // also give events without data
+
+	// The piece that was fed, and where next goes on. lf and cr are the next
+	// LF and CR in it, len(chunk) if there is none; not valid if before pos.
+	chunk       []byte
+	pos, lf, cr int
+
+	// The line in progress.
+	kind    lineKind
+	line    []byte // what has come of it, if kind is lineBuffered
+	lineLen int    // bytes of it so far, whatever the kind
+	skipLF  bool   // a line ended with CR; an LF now belongs to it
+	started bool   // the first line is over: no byte order mark any more
+
+	// The event in progress.
+	data    []byte // with an LF after each line
+	hasData bool
+	name    string
+	retry   time.Duration // as in Event
+	hasID   bool
+	id      string // the standard's "last event ID buffer"
+
+	// What a client keeps for the next connection.
+	lastID    string        // as of the latest blank line
+	reconnect time.Duration // the latest retry field; as in Event, zero if none
+
+	lastName string // the latest event name, so that equal ones share memory
+}
+
+// lineKind says where the bytes of a line go whose end has not come yet.
+type lineKind uint8
+
+const (
+	lineBuffered lineKind = iota // kept, until it is known what it is
+	lineData                     // a data field: its value goes into the event
+	lineSkipped                  // a comment
+)
+
+func newParser(o *ReadOptions) *parser {
+	var opts ReadOptions
+	if o != nil {
+		opts = *o
+	}
+	p := &parser{
+		maxEvent: orLimit(opts.MaxEvent, defaultMaxEvent),
+		maxID:    orLimit(opts.MaxID, maxCursor),
+		noData:   opts.NoData,
+		id:       opts.LastEventID,
+		lastID:   opts.LastEventID,
+	}
+	longest := max(p.maxEvent, p.maxID, minMaxLine)
+	// Room for the field's name, its colon and its space; max for overflow.
+	p.maxLine = orLimit(opts.MaxLine, max(longest, longest+len("event: ")))
+	return p
+}
+
+func orLimit(n, def int) int {
+	switch {
+	case n == 0:
+		return def
+	case n < 0:
+		return math.MaxInt
+	}
+	return n
+}
+
+// feed gives the parser the next piece of the stream. It is used, not copied,
+// until next has returned false.
+func (p *parser) feed(piece []byte) {
+	p.chunk, p.pos, p.lf, p.cr = piece, 0, -1, -1
+}
+
+// next parses up to the end of the next event and fills in e. It returns false
+// at the end of the piece. After an error the parser is of no use.
+func (p *parser) next(e *Event) (bool, error) {
+	for p.pos < len(p.chunk) {
+		if p.skipLF {
+			p.skipLF = false
+			if p.chunk[p.pos] == '\n' {
+				p.pos++
+				continue
+			}
+		}
+		end := p.lineEnd()
+		piece := p.chunk[p.pos:end]
+		if len(piece) > p.maxLine-p.lineLen {
+			return false, p.tooLong(piece)
+		}
+		if end == len(p.chunk) {
+			p.pos = end
+			return false, p.begin(piece)
+		}
+		p.skipLF = p.chunk[end] == '\r'
+		p.pos = end + 1
+		blank, err := p.finish(piece)
+		if err != nil {
+			return false, err
+		}
+		if blank && p.dispatch(e) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// lineEnd returns the position of the next CR or LF, len(chunk) if none.
+func (p *parser) lineEnd() int {
+	if p.lf < p.pos {
+		p.lf = p.find('\n')
+	}
+	if p.cr < p.pos {
+		p.cr = p.find('\r')
+	}
+	return min(p.lf, p.cr)
+}
+
+func (p *parser) find(c byte) int {
+	if i := bytes.IndexByte(p.chunk[p.pos:], c); i >= 0 {
+		return p.pos + i
+	}
+	return len(p.chunk)
+}
+
+// begin takes a part of a line that does not end in this piece.
+func (p *parser) begin(piece []byte) error {
+	p.lineLen += len(piece)
+	switch p.kind {
+	case lineSkipped:
+		return nil
+	case lineData:
+		return p.appendData(piece)
+	}
+	p.line = append(p.line, piece...)
+	if !p.started && p.line[0] == bom[0] {
+		return nil // a byte order mark, or a field that will be ignored
+	}
+	switch {
+	case p.line[0] == ':':
+		p.kind = lineSkipped
+		p.line = p.line[:0]
+	case len(p.line) > len("data:") && string(p.line[:5]) == "data:":
+		p.kind = lineData
+		p.hasData = true
+		err := p.appendData(fieldValue(p.line[5:]))
+		p.line = p.line[:0]
+		return err
+	}
+	return nil
+}
+
+// tooLong returns the error for a line over the limit. Where the event is over
+// its limit too, it names that: MaxLine follows it by default.
+func (p *parser) tooLong(piece []byte) error {
+	if p.kind == lineData {
+		if err := p.appendData(piece); err != nil {
+			return err
+		}
+	}
+	return &LimitError{Option: "MaxLine", Limit: p.maxLine}
+}
+
+// finish takes the last part of a line. It reports whether the line is blank.
+func (p *parser) finish(piece []byte) (blank bool, err error) {
+	line := piece
+	if len(p.line) > 0 {
+		p.line = append(p.line, piece...)
+		line = p.line
+		p.line = p.line[:0]
+		if cap(p.line) > maxPooled {
+			p.line = nil
+		}
+	}
+	if !p.started {
+		p.started = true
+		line = bytes.TrimPrefix(line, bom)
+	}
+	kind := p.kind
+	p.kind, p.lineLen = lineBuffered, 0
+	switch kind {
+	case lineSkipped:
+		return false, nil
+	case lineData:
+		err = p.appendData(line)
+		p.data = append(p.data, '\n')
+		return false, err
+	}
+	if len(line) == 0 {
+		return true, nil
+	}
+	return false, p.field(line)
+}
+
+// field processes a whole line that is not blank.
+func (p *parser) field(line []byte) error {
+	if line[0] == ':' {
+		return nil
+	}
+	var value []byte
+	name := line
+	if i := bytes.IndexByte(line, ':'); i >= 0 {
+		name, value = line[:i], fieldValue(line[i+1:])
+	}
+	switch string(name) {
+	case "data":
+		p.hasData = true
+		err := p.appendData(value)
+		p.data = append(p.data, '\n')
+		return err
+	case "event":
+		if len(value) > p.maxEvent-len(p.data) {
+			return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
+		}
+		if string(value) != p.lastName {
+			p.lastName = decodeString(value)
+		}
+		p.name = p.lastName
+	case "id":
+		if bytes.IndexByte(value, 0) >= 0 {
+			return nil // ignored: the former id stays
+		}
+		if len(value) > p.maxID {
+			return &LimitError{Option: "MaxID", Limit: p.maxID}
+		}
+		p.hasID = true
+		if string(value) != p.id {
+			p.id = decodeString(value)
+		}
+	case "retry":
+		if d, ok := parseRetry(value); ok {
+			p.retry, p.reconnect = d, d
+		}
+	}
+	return nil
+}
+
+// fieldValue takes away the one space that may follow the colon.
+func fieldValue(v []byte) []byte {
+	if len(v) > 0 && v[0] == ' ' {
+		return v[1:]
+	}
+	return v
+}
+
+func (p *parser) appendData(v []byte) error {
+	if len(v) > p.maxEvent-len(p.name)-len(p.data) {
+		return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
+	}
+	p.data = append(p.data, v...)
+	return nil
+}
+
+// dispatch handles a blank line. It fills in e and returns true if there is
+// something to give out.
+func (p *parser) dispatch(e *Event) bool {
+	p.lastID = p.id
+	give := p.hasData || p.noData && (p.hasID || p.retry != 0)
+	if give {
+		*e = Event{ID: p.id, Retry: p.retry, NoData: !p.hasData}
+		if p.hasData {
+			e.Name = p.name
+			e.Data = p.takeData()
+		}
+	}
+	p.name, p.retry, p.hasID, p.hasData = "", 0, false, false
+	p.data = p.data[:0]
+	return give
+}
+
+// takeData returns the event's data in memory of its own. Small data is
+// copied to its exact size; a large buffer is handed over.
+func (p *parser) takeData() []byte {
+	data := p.data[:len(p.data)-1]
+	if !utf8.Valid(data) {
+		return appendDecoded(nil, data)
+	}
+	if len(data) <= maxPooled {
+		own := make([]byte, len(data))
+		copy(own, data)
+		return own
+	}
+	p.data = nil
+	return data
+}
+
+// maxRetry is the longest reconnection time that is told apart, some 31 years.
+const maxRetry = 1e12
+
+// parseRetry accepts ASCII digits and nothing else.
+func parseRetry(v []byte) (time.Duration, bool) {
+	if len(v) == 0 {
+		return 0, false
+	}
+	var ms int64
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		ms = min(ms*10+int64(c-'0'), maxRetry)
+	}
+	if ms == 0 {
+		return -1, true
+	}
+	return time.Duration(ms) * time.Millisecond, true
+}
