@@ -1,0 +1,5 @@
+import { Board } from '../components/Board.tsx';
+
+export default function Page() {
+  return <Board />;
+}
