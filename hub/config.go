@@ -126,7 +126,7 @@ func checkName(what, option, name string, limit int) error {
 	case name == "":
 		return &NameError{What: what, Problem: "empty"}
 	case len(name) > limit:
-		return &LimitError{Limit: "bytes of a " + what, Option: option, Max: int64(limit), Got: int64(len(name))}
+		return &LimitError{Limit: "length of a " + what, Option: option, Max: int64(limit), Got: int64(len(name))}
 	case !utf8.ValidString(name):
 		return &NameError{What: what, Name: clip(name), Problem: "not UTF-8"}
 	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }):

@@ -46,7 +46,7 @@ func eventOf[T any](t *Topic[T], epoch uint64, e *entry) (*Event[T], error) {
 
 func (t *Topic[T]) decode(epoch uint64, e *entry) (*Event[T], error) {
 	ev := &Event[T]{
-		Topic: t.name, Name: e.name, Key: e.key, Time: e.time.Round(0),
+		Topic: t.name, Name: e.name, Key: e.key, Time: e.time.Round(0).UTC(),
 		Data: e.data, Deleted: e.deleted,
 	}
 	if epoch != 0 {

@@ -44,12 +44,16 @@ func (e *KindError) Error() string {
 // A LimitError tells which limit was reached and the option that sets it.
 type LimitError struct {
 	Limit    string
-	Option   string
+	Option   string // "" where the limit is fixed
 	Max, Got int64
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("hub: limit on %s: %d, at most %d (%s)", e.Limit, e.Got, e.Max, e.Option)
+	set := "fixed"
+	if e.Option != "" {
+		set = e.Option
+	}
+	return fmt.Sprintf("hub: limit on %s: %d, at most %d (%s)", e.Limit, e.Got, e.Max, set)
 }
 
 // A NameError tells what is wrong with the name of a topic or an event, a key

@@ -151,10 +151,7 @@ func (h *Hub) open(name string) (*topic, error) {
 	if len(h.topics) >= h.opts.MaxTopics {
 		return nil, &LimitError{Limit: "topics", Option: "Options.MaxTopics", Max: int64(h.opts.MaxTopics), Got: int64(len(h.topics)) + 1}
 	}
-	t = &topic{hub: h, name: name, kind: cfg.Kind, log: memlog{cfg: cfg, total: &h.total, epoch: h.epoch(name)}}
-	if cfg.Kind != Log {
-		t.log.table = newTable()
-	}
+	t = newTopic(h, name, cfg, h.epoch(name))
 	h.topics[name] = t
 	return t, nil
 }

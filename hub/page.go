@@ -12,19 +12,20 @@ type Page[T any] struct {
 	More   bool     // the log has more already
 }
 
-// Since returns at most max events after a position, 64 if max is 0, without
-// waiting. If the log does not reach back to the position, the page begins
-// with a gap marker, beyond max; that of a keyed topic is one reset marker, and
-// the reader is to begin again with a snapshot. Ephemeral topics have no Since.
-func (t *Topic[T]) Since(ctx context.Context, pos Position, max int) (*Page[T], error) {
+// Since returns up to limit events after a position, without waiting. A limit of
+// 0 means 64; there are never more than 1024. If the log does not reach back to
+// the position, the page begins with a gap marker, which the limit does not
+// count; that of a keyed topic is one reset marker, and the reader is to begin
+// again with a snapshot. Ephemeral topics have no Since.
+func (t *Topic[T]) Since(ctx context.Context, pos Position, limit int) (*Page[T], error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err := After(pos).check(); err != nil {
 		return nil, err
 	}
-	if max <= 0 {
-		max = defaultBatch
+	if limit <= 0 {
+		limit = defaultBatch
 	}
 	in, cfg, virgin, err := t.hub.find(t.name)
 	if err != nil {
@@ -35,12 +36,9 @@ func (t *Topic[T]) Since(ctx context.Context, pos Position, max int) (*Page[T], 
 	}
 	if in == nil {
 		// Read as from an empty log, which leaves nothing behind.
-		in = &topic{hub: t.hub, name: t.name, kind: cfg.Kind, log: memlog{cfg: cfg, total: &t.hub.total, epoch: virgin.epoch}}
-		if cfg.Kind != Log {
-			in.log.table = newTable()
-		}
+		in = newTopic(t.hub, t.name, cfg, virgin.epoch)
 	}
-	items, more := in.page(pos, max)
+	items, more := in.page(pos, min(limit, maxBatch))
 	page := &Page[T]{Next: pos, More: more}
 	s := Sub[T]{topic: t, c: cursor{t: in}}
 	if page.Events, err = s.take(nil, items); err != nil {

@@ -5,9 +5,13 @@ import (
 	"iter"
 )
 
-// defaultBatch is the most events that Next returns unless SubOptions says
-// otherwise.
-const defaultBatch = 64
+const (
+	// defaultBatch is the most events that Next returns unless SubOptions
+	// says otherwise.
+	defaultBatch = 64
+	// maxBatch bounds what one read does under the topic's lock.
+	maxBatch = 1024
+)
 
 // SubOptions of a subscription. nil and the zero value are good.
 type SubOptions[T any] struct {
@@ -25,7 +29,7 @@ type SubOptions[T any] struct {
 	// a keyed topic should let tombstones pass, which have no Value.
 	Filter func(*Event[T]) bool
 
-	// Batch is the most events that Next returns; 0 means 64.
+	// Batch is the most events that Next returns, up to 1024; 0 means 64.
 	Batch int
 }
 

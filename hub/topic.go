@@ -28,6 +28,14 @@ type topic struct {
 	waitGen uint64 // which list of waiters a cursor's index belongs to
 }
 
+func newTopic(h *Hub, name string, cfg TopicConfig, epoch uint64) *topic {
+	t := &topic{hub: h, name: name, kind: cfg.Kind, log: memlog{cfg: cfg, total: &h.total, epoch: epoch}}
+	if cfg.Kind != Log {
+		t.log.table = newTable()
+	}
+	return t
+}
+
 // append commits a write and wakes whom it concerns.
 func (t *topic) append(w *write) (Position, error) {
 	t.mu.Lock()

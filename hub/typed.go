@@ -192,7 +192,7 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 		from = o.From
 		s.filter, s.c.policy = o.Filter, o.Policy
 		if o.Batch > 0 {
-			s.batch = o.Batch
+			s.batch = min(o.Batch, maxBatch)
 		}
 	}
 	if err := from.check(); err != nil {

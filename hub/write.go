@@ -69,7 +69,7 @@ func (w *write) apply(opts []WriteOption, o *Options) error {
 		case optMatch:
 			w.conditional, w.match = true, opt.pos
 		case optIdempotent:
-			if err := checkName("idempotency key", "fixed", opt.text, maxIdempotencyKey); err != nil {
+			if err := checkName("idempotency key", "", opt.text, maxIdempotencyKey); err != nil {
 				return err
 			}
 			w.idem = opt.text

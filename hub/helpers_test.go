@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // kindsByPrefix configures topics by the first part of their name.
@@ -136,81 +135,5 @@ func wantShow(t testing.TB, what string, events []*Event[string], want string) {
 	t.Helper()
 	if got := show(events); got != want {
 		t.Errorf("%s: got %q, want %q", what, got, want)
-	}
-}
-
-func TestLogStarts(t *testing.T) {
-	h := newHub(t, TopicConfig{MaxEvents: 4})
-	topic := TopicOf[string](h, "log", nil)
-	first := publish(t, topic, "a")
-	publish(t, topic, "b", "c", "d", "e")
-	mid := publish(t, topic, "f")
-	publish(t, topic, "g", "h")
-	for _, tt := range []struct {
-		name string
-		from From
-		want string
-	}{
-		{"default is live", From{}, "live i"},
-		{"live", Live(), "live i"},
-		{"start", Start(), "e f g h live i"},
-		{"last 2", Last(2), "g h live i"},
-		{"last 0", Last(0), "live i"},
-		{"last 99", Last(99), "e f g h live i"},
-		{"after", After(mid), "g h live i"},
-		{"after too old", After(first), "gap(trimmed,3) e f g h live i"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			h := newHub(t, TopicConfig{MaxEvents: 4})
-			h.seed = topic.hub.seed
-			s := subscribe(t, topic, &SubOptions[string]{From: tt.from})
-			got := drain(t, s)
-			want, _ := strings.CutSuffix(tt.want, " i")
-			wantShow(t, "before", got, want)
-			_ = h
-		})
-	}
-	t.Run("live event", func(t *testing.T) {
-		s := subscribe(t, topic, nil)
-		wantShow(t, "marker", drain(t, s), "live")
-		publish(t, topic, "i", "j")
-		wantShow(t, "events", drain(t, s), "i j")
-	})
-}
-
-func TestKeyedStarts(t *testing.T) {
-	h := newHub(t, TopicConfig{MaxEvents: 3})
-	topic := TopicOf[string](h, "keyed", nil)
-	old := writeAll(t, topic, "a=1")
-	writeAll(t, topic, "b=1", "c=1")
-	mid := writeAll(t, topic, "a=2")
-	writeAll(t, topic, "-b", "c=2")
-	s := subscribe(t, topic, nil)
-	wantShow(t, "default", drain(t, s), "a=2* c=2* live")
-	wantShow(t, "tail", drain(t, subscribe(t, topic, &SubOptions[string]{From: After(mid)})), "-b c=2 live")
-	wantShow(t, "too old", drain(t, subscribe(t, topic, &SubOptions[string]{From: After(old)})), "reset(trimmed,5) a=2* c=2* live")
-	writeAll(t, topic, "d=1", "-d")
-	wantShow(t, "goes on", drain(t, s), "d=1 -d")
-}
-
-func TestSubscribeWaitsForAnEvent(t *testing.T) {
-	h := newHub(t, TopicConfig{})
-	topic := TopicOf[string](h, "log", nil)
-	s := subscribe(t, topic, nil)
-	go func() { topic.Publish(context.Background(), "x") }()
-	for ev, err := range s.Events() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ev.Marker == MarkLive {
-			continue
-		}
-		if ev.Value != "x" || time.Since(ev.Time) > time.Hour {
-			t.Errorf("got %+v", ev)
-		}
-		break
-	}
-	if _, err := s.Next(t.Context()); err != ErrUnsubscribed {
-		t.Errorf("after break: %v, want ErrUnsubscribed", err)
 	}
 }
