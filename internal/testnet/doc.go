@@ -49,11 +49,14 @@
 //
 //	p, err := testnet.NewProxy(t, server.Listener.Addr().String())
 //	dial(p.Addr())
-//	p.Cut()             // every connection is reset, new ones are refused
-//	p.SetTarget(other)  // the server has moved
-//	p.Heal()            // all is well
-//	p.DropServerBytesAfter(0)                                                  // requests arrive, answers get lost
-//	p.Wait(ctx, func(open, accepted int) bool { return accepted >= 2 })        // it has come back
+//	p.Cut()            // every connection is reset, new ones are refused
+//	p.SetTarget(other) // the server has moved
+//	p.Heal()           // all is well
+//	dial(p.Addr())
+//	p.DropServerBytesAfter(0) // requests arrive, answers get lost
+//	p.Cut()
+//	p.Heal()
+//	p.Wait(ctx, func(open, accepted int) bool { return accepted >= 3 }) // the client has come back
 //
 // # Contract
 //
