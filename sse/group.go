@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/backoff"
 )
 
 // defaultRate is GroupOptions.Rate by default.
@@ -171,7 +173,7 @@ func (g *Group) spread(n int) time.Duration {
 	if rate == 0 {
 		rate = defaultRate
 	}
-	return time.Duration(float64(n) / rate * float64(time.Second))
+	return backoff.Spread(n, rate)
 }
 
 // retryAfter is the random time for a client that was refused.

@@ -219,8 +219,8 @@ func (p *parser) field(line []byte) error {
 	}
 	var value []byte
 	name := line
-	if i := bytes.IndexByte(line, ':'); i >= 0 {
-		name, value = line[:i], fieldValue(line[i+1:])
+	if before, after, ok := bytes.Cut(line, []byte{':'}); ok {
+		name, value = before, fieldValue(after)
 	}
 	switch string(name) {
 	case "data":

@@ -30,6 +30,7 @@ type Writer struct {
 
 	// Owned by the turn.
 	last   time.Time     // of the latest bytes
+	note   string        // a cursor for the next heartbeat; see sendEntries
 	window time.Duration // of the group, as of the latest retry field
 	dead   bool          // a write failed, or the stream is finished
 
@@ -197,6 +198,31 @@ func (s *Writer) Send(ctx context.Context, events ...*Event) error {
 	return s.write(*buf)
 }
 
+// sendEntries writes the entries of a log, in one write, and then the cursor
+// tell, if it is not empty. With nothing to write it writes nothing. The next
+// heartbeat tells the cursor note, unless something is written before.
+func (s *Writer) sendEntries(ctx context.Context, batch []entry, tell, note string) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	s.note = note
+	if len(batch) == 1 && tell == "" {
+		return s.write(batch[0].frame)
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	b := (*buf)[:0]
+	for _, e := range batch {
+		b = append(b, e.frame...)
+	}
+	if tell != "" {
+		b, _ = AppendEvent(b, &Event{ID: tell, NoData: true}) // it was an event's id
+	}
+	*buf = b
+	return s.write(b)
+}
+
 // acquire waits for the turn. Without an error the caller owns it, and the
 // stream is open.
 func (s *Writer) acquire(ctx context.Context) error {
@@ -275,6 +301,10 @@ func (s *Writer) heartbeat() {
 	if w := s.opts.Group.window(); w > 2*s.window && w > s.opts.Retry {
 		// The group has grown since this client was told its time.
 		b = s.appendRetry(b)
+	}
+	if s.note != "" {
+		b = append(append(append(b, "id: "...), s.note...), '\n')
+		s.note = ""
 	}
 	*buf = append(b, '\n')
 	if s.write(*buf) == nil {
