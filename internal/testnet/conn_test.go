@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -85,6 +86,16 @@ func TestPipeKeepsOrderThroughSmallBuffers(t *testing.T) {
 	}
 }
 
+func TestPipeGrowsWithUnreadBytesInTheMiddle(t *testing.T) {
+	a, b := Pipe()
+	text := strings.Repeat("0123456789", 300)
+	mustWrite(t, a, text[:500])
+	mustRead(t, b, text[:400])
+	mustWrite(t, a, text[500:700]) // wraps around
+	mustWrite(t, a, text[700:])    // grows
+	mustRead(t, b, text[400:])
+}
+
 func TestPipeWriteBlocksWhenFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := PipeSize(4)
@@ -117,7 +128,7 @@ func TestPipeWritesNeverInterleave(t *testing.T) {
 			writers.Wait()
 			a.Close()
 		}()
-		got, err := io.ReadAll(b)
+		got, err := io.ReadAll(Fault(b, Plan{ReadSize: 1})) // each byte of room is one chance to cut in
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -157,4 +158,27 @@ func TestListenerCloseResetsWhatNobodyAccepted(t *testing.T) {
 		ln.Close()
 		mustFail(t, "Read", readOne(left), syscall.ECONNRESET)
 	})
+}
+
+// However Dial and Close meet, nobody is left with a connection that no one will ever accept.
+func TestListenerCloseMeetsDial(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			ln := Listen()
+			var dials sync.WaitGroup
+			for range 4 {
+				dials.Go(func() {
+					c, err := ln.Dial(t.Context())
+					if err == nil {
+						err = readOne(c)
+					}
+					if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
+						t.Error(err)
+					}
+				})
+			}
+			go ln.Close()
+			dials.Wait()
+		})
+	}
 }

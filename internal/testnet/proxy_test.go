@@ -195,13 +195,17 @@ func TestProxyDropsServerBytesAndHealResets(t *testing.T) {
 	c := dial(t, p.Addr())
 	mustWrite(t, c, "abcdef")
 	mustRead(t, c, "hiabc")
-	c.CloseWrite() // the echo server ends too: its end is swallowed
 	if err := readNow(c); !isTimeout(err) {
 		t.Errorf("Read past the limit: %v", err)
 	}
 	p.DropServerBytesAfter(1000) // no byte may follow the hole
+	mustWrite(t, c, "ghi")
 	if err := readNow(c); !isTimeout(err) {
 		t.Errorf("Read after a higher limit: %v", err)
+	}
+	c.CloseWrite() // the echo server ends too: its end is swallowed
+	if err := readNow(c); !isTimeout(err) {
+		t.Errorf("Read after the server's end: %v", err)
 	}
 	whole := dial(t, p.Addr())
 	mustRead(t, whole, "hi")
