@@ -67,7 +67,8 @@ export function Canvas() {
       desk.attach(element ?? undefined);
       if (!element) return;
       const wheel = (event: WheelEvent) => {
-        if (event.ctrlKey || (event.target as HTMLElement).closest('textarea, .note-text')) return;
+        const text = (event.target as HTMLElement).closest('.note-text');
+        if (event.ctrlKey || (text && text.scrollHeight > text.clientHeight)) return;
         event.preventDefault();
         const unit = event.deltaMode === 1 ? 16 : 1;
         const [dx, dy] =

@@ -40,7 +40,7 @@ function useNow(running: boolean): number {
   return running ? Math.max(now, 0) : performance.now();
 }
 
-export function ChipFace({ chip: { state, label, retryIn, unsent } }: { chip: ChipValue }) {
+export function ChipFace({ chip: { state, label, retryIn, trying, unsent } }: { chip: ChipValue }) {
   return (
     <span className="chip-face" data-state={state}>
       <span aria-hidden="true" className="chip-dot" />
@@ -54,6 +54,7 @@ export function ChipFace({ chip: { state, label, retryIn, unsent } }: { chip: Ch
             {retryIn} s
           </span>
         )}
+        {trying && <span aria-hidden="true"> · trying now</span>}
         {unsent !== undefined && ` · ${unsent} unsent`}
       </span>
     </span>

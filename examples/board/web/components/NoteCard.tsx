@@ -77,9 +77,11 @@ export const NoteCard = memo(function NoteCard({ id }: { id: string }) {
       if (now) write(now.x, now.y);
       return;
     }
-    write(from.x, from.y);
     session.move(id, from.x, from.y);
     if (from.pointer) session.front(id);
+    // Where it really lies: on whole pixels, on the board, or back if it could not be queued.
+    const end = session.store.note(id);
+    if (end) write(end.x, end.y);
   };
   const edit = () => {
     land();

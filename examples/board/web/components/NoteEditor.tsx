@@ -29,7 +29,8 @@ export function NoteEditor({ id, element }: Props) {
   const leave = () => {
     const empty = text === '' && desk.fresh === id;
     element.current?.focus({ preventScroll: true });
-    session.editing.end();
+    session.editing.end(id);
+    desk.fresh = undefined;
     if (!empty) return;
     session.remove(id, true);
     desk.selected.set(undefined);
@@ -64,7 +65,10 @@ export function NoteEditor({ id, element }: Props) {
         onBlur={(event) => {
           // The window lost the focus, or a button of this note has it: editing goes on.
           if (document.activeElement === event.currentTarget) session.editing.flush();
-          else if (!element.current?.contains(event.relatedTarget)) session.editing.end();
+          else if (!element.current?.contains(event.relatedTarget)) {
+            session.editing.end(id);
+            desk.fresh = undefined;
+          }
         }}
       />
       {length >= COUNT_FROM && (

@@ -27,10 +27,15 @@ export function Toolbar() {
 
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
-      if (event.key.toLowerCase() !== 'n' || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.defaultPrevented || event.repeat || isTyping(event.target)) return;
-      event.preventDefault();
-      desk.add();
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (event.defaultPrevented || isTyping(event.target)) return;
+      if (event.key.toLowerCase() === 'n') {
+        event.preventDefault();
+        desk.add();
+      } else if (event.key === 'Delete' && document.activeElement === document.body) {
+        const id = desk.selected.get();
+        if (id) desk.remove(id);
+      }
     };
     addEventListener('keydown', key);
     return () => removeEventListener('keydown', key);
@@ -41,7 +46,7 @@ export function Toolbar() {
     if (selected && entry) session.recolor(selected, color);
   };
   return (
-    <div role="toolbar" aria-label="Notes" className="toolbar">
+    <section aria-label="Tools" className="toolbar">
       <button
         type="button"
         data-testid="add-note"
@@ -89,6 +94,6 @@ export function Toolbar() {
           <path d="M4 6h12M8 6V4h4v2M6 6l.6 10h6.8L14 6M8.5 9v4.5M11.5 9v4.5" className="stroke" />
         </svg>
       </button>
-    </div>
+    </section>
   );
 }

@@ -115,7 +115,7 @@ export class Desk {
     const hadFocus = element?.contains(document.activeElement) ?? false;
     const beside = (element?.nextElementSibling ?? element?.previousElementSibling) as HTMLElement | null;
     const neighbour = beside?.dataset.noteId;
-    if (this.session.editing.view.get()?.id === id) this.session.editing.end();
+    this.session.editing.end(id);
     this.session.remove(id);
     if (this.selected.get() === id) this.selected.set(undefined);
     if (!hadFocus) return;

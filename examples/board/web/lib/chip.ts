@@ -8,6 +8,8 @@ export interface Chip {
   readonly label: string;
   /** Seconds to the next attempt; shown but not announced. */
   readonly retryIn?: number;
+  /** An attempt is under way. */
+  readonly trying?: boolean;
   readonly unsent?: number;
 }
 
@@ -37,6 +39,7 @@ export function chip(status: LinkStatus, unsent: number, { saving, saved }: Savi
   }
   if (!status.wasLive && status.failures === 0)
     return { state: 'connecting', label: 'Connecting…', ...waiting };
+  if (status.state !== 'waiting') return { state: 'offline', label: 'Offline', trying: true, ...waiting };
   const left = status.retryAt === undefined ? 0 : Math.ceil((status.retryAt - now) / 1000);
   return { state: 'offline', label: 'Offline', ...(left > 0 && { retryIn: left }), ...waiting };
 }

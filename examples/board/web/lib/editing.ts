@@ -69,10 +69,11 @@ export class Editing {
     if (draft && change) this.owner.set(draft.id, change.text, change.textRev);
   }
 
-  end(): void {
-    clearTimeout(this.timer);
+  /** Ends the editing of this note; of whichever it is if none is named. */
+  end(id = this.draft?.id): void {
     const { draft } = this;
-    if (!draft) return;
+    if (!draft || draft.id !== id) return;
+    clearTimeout(this.timer);
     this.draft = undefined;
     this.unsubscribe();
     const { change, lost } = draft.end();

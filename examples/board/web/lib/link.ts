@@ -137,7 +137,12 @@ export class Link {
   /** Something suggests that it may work now: the user's click, the network, the page being shown. */
   tryNow(): void {
     if (this.state === 'waiting' || this.state === 'stopped') this.connect();
-    else if (this.live) this.ask();
+    else this.check();
+  }
+
+  /** Something suggests that it may not work any more: asks for a sign of life now. */
+  check(): void {
+    if (this.live) this.ask();
   }
 
   /** The hello changed (a new name): says it again on a new connection. */

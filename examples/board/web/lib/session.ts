@@ -28,7 +28,7 @@ import { Signal } from './signal.ts';
 import { Store } from './store.ts';
 import { clip, excerpt } from './text.ts';
 import { Toasts } from './toasts.ts';
-import { cleanName } from './user.ts';
+import { cleanName, parseUser } from './user.ts';
 
 const UNDO_LIFE = 8_000;
 
@@ -110,7 +110,7 @@ export class Session {
     const { signal } = this.events;
     const tryNow = () => this.connection.tryNow();
     addEventListener('online', tryNow, { signal });
-    addEventListener('offline', tryNow, { signal });
+    addEventListener('offline', () => this.connection.check(), { signal });
     document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && tryNow(), {
       signal,
     });
@@ -118,6 +118,8 @@ export class Session {
     // back from it with dead ones: it lets go of them and takes them up again.
     addEventListener('pagehide', () => this.leave(), { signal });
     addEventListener('pageshow', () => this.arrive(), { signal });
+    // Another tab of this browser changed the name.
+    addEventListener('storage', (event) => this.meetMyself(event), { signal });
     addEventListener('beforeunload', (event) => this.warn(event), { signal });
     this.arrive();
   }
@@ -172,6 +174,14 @@ export class Session {
     const user = { ...me, name: clean };
     this.people.me.set(user);
     this.saveUser(user);
+    this.connection.again();
+  }
+
+  private meetMyself({ storageArea, newValue }: StorageEvent): void {
+    const user = storageArea === localStorage ? parseUser(newValue) : undefined;
+    const me = this.people.me.get();
+    if (user?.id !== me.id || user.name === me.name) return;
+    this.people.me.set(user);
     this.connection.again();
   }
 
@@ -378,9 +388,12 @@ export class Session {
   debug() {
     const byId = (a: Note, b: Note) => (a.id < b.id ? -1 : 1);
     const { store } = this;
+    const whole = ({ id, x, y, z, color, text, textRev, by, at }: Note): Note => {
+      return { id, x, y, z, color, text, textRev, by, at };
+    };
     return {
-      confirmed: [...store.confirmed.values()].sort(byId),
-      view: store.ids.map((id) => store.note(id) as Note).sort(byId),
+      confirmed: [...store.confirmed.values()].map(whole).sort(byId),
+      view: store.ids.map((id) => whole(store.note(id) as Note)).sort(byId),
       pending: store.pending.map(({ seq, op }) => ({ seq, ...op })),
       pos: store.pos,
       link: this.link.get().state,

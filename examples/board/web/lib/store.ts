@@ -214,12 +214,16 @@ export class Store {
     this.sent = 0;
     const acked = message.acked ?? 0;
     // An acknowledged operation was dealt with, but a refusal that came while the
-    // line was down was missed. Where its note is not there the answer is asked
+    // line was down was missed. Where no effect is to be seen the answer is asked
     // for once more (the server repeats it, without effect): nothing typed is lost.
     const dropped = this.queue.filter((p) => p.seq <= acked);
+    const effects = new Set<number>();
+    if (message.mode === 'delta') {
+      for (const { client, seq } of message.ops) if (client === this.client) effects.add(seq);
+    }
     for (const p of dropped) {
       const matters = p.op.k === 'create' || p.op.k === 'set' || p.op.k === 'restore';
-      if (matters && !this.confirmed.has(p.op.id)) this.asked.push(p);
+      if (matters && !effects.has(p.seq)) this.asked.push(p);
     }
     this.queue = this.queue.slice(dropped.length);
     // A server that knows more of this client than the page does: go on behind it.

@@ -21,7 +21,7 @@ export function cleanName(name: string): string | undefined {
   return clip(name.replace(/\s+/g, ' ').trim(), MAX_NAME).trim() || undefined;
 }
 
-function parse(text: string | null): User | undefined {
+export function parseUser(text: string | null): User | undefined {
   try {
     const user = JSON.parse(text ?? 'null') as Partial<User> | null;
     if (!user || typeof user.id !== 'string' || !/^u_[0-9A-Za-z]{1,32}$/.test(user.id)) return undefined;
@@ -52,7 +52,7 @@ export function loadUser(wanted: string | null): { user: User; save: (user: User
   };
   let user: User | undefined;
   try {
-    user = parse(storage.getItem(key));
+    user = parseUser(storage.getItem(key));
   } catch {
     user = undefined;
   }
