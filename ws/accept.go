@@ -1,0 +1,154 @@
+package ws
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Accept makes a WebSocket connection out of the request (RFC 6455, section 4.2).
+//
+// A request that is refused gets an ordinary HTTP response, and Accept returns a *HandshakeError that says why; the
+// handler has nothing left to do but to return. When Accept has returned a connection, w and r.Body are of no use.
+//
+// The connection is closed with 1001 when the request's context ends, that is, when the handler returns, unless
+// Detach was called.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	var o AcceptOptions
+	if opts != nil {
+		o = *opts
+	}
+	if e := checkUpgrade(r, &o); e != nil {
+		return nil, refuse(w, e)
+	}
+	if o.Group.draining() {
+		e := &HandshakeError{StatusCode: http.StatusServiceUnavailable, Reason: "the server is going away", Err: ErrDraining, Header: http.Header{}}
+		e.Header.Set("Retry-After", strconv.Itoa(1+rand.IntN(1+int(o.Group.spread()/time.Second))))
+		return nil, refuse(w, e)
+	}
+	subprotocol := chooseSubprotocol(r, o.Subprotocols)
+	response, err := appendResponse(nil, w.Header(), o.Header, r.Header.Get("Sec-WebSocket-Key"), subprotocol)
+	if err != nil {
+		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the response's header", Err: err})
+	}
+
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the connection can't be taken over", Err: err})
+	}
+	// From here on the connection is ours to close, and nothing of net/http may be kept: what its reader holds is the
+	// beginning of the first frames.
+	early := buffered(brw.Reader)
+	if err := sendResponse(nc, response, orOff(o.HandshakeTimeout, defaultHandshakeTimeout)); err != nil {
+		_ = nc.Close() // err says more
+		return nil, &HandshakeError{Reason: "the response could not be sent", Err: err}
+	}
+	c := newConn(nc, true, subprotocol, early, o.config())
+	c.closeWith(r.Context())
+	if o.Group != nil {
+		if err := o.Group.Add(c); err != nil {
+			return nil, &HandshakeError{Reason: "the server is going away", Err: err}
+		}
+	}
+	return c, nil
+}
+
+// refuse answers the request and returns e as an error.
+func refuse(w http.ResponseWriter, e *HandshakeError) error {
+	for name, values := range e.Header {
+		w.Header()[name] = values
+	}
+	http.Error(w, "websocket: "+e.Reason, e.StatusCode)
+	return e
+}
+
+// buffered copies what r holds.
+func buffered(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered()) // it holds that many
+	return slices.Clone(b)
+}
+
+// sendResponse also lifts the deadlines that http.Server's timeouts have left on the connection.
+func sendResponse(nc net.Conn, response []byte, timeout time.Duration) error {
+	if err := nc.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if timeout > 0 {
+		if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
+	}
+	if _, err := nc.Write(response); err != nil {
+		return err
+	}
+	return nc.SetWriteDeadline(time.Time{})
+}
+
+// appendResponse appends the 101 with the fields of all headers, or says which of them can't be sent.
+func appendResponse(dst []byte, fromMiddleware, fromOptions http.Header, key, subprotocol string) ([]byte, error) {
+	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	dst = append(dst, acceptKey(key)...)
+	dst = append(dst, "\r\n"...)
+	if subprotocol != "" {
+		dst = append(dst, "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"...)
+	}
+	for _, header := range []http.Header{fromMiddleware, fromOptions} {
+		for name, values := range header {
+			if ownResponseField(name) {
+				continue
+			}
+			for _, v := range values {
+				if !isToken(name) || !isFieldValue(v) {
+					return nil, fmt.Errorf("ws: field %q can't be sent: %q", name, v)
+				}
+				dst = append(dst, name+": "+v+"\r\n"...)
+			}
+		}
+	}
+	return append(dst, "\r\n"...), nil
+}
+
+// ownResponseField reports whether a field is the handshake's own, or has no place in a 101.
+func ownResponseField(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Upgrade", "Connection", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+		"Sec-Websocket-Version", "Content-Length", "Transfer-Encoding", "Trailer":
+		return true
+	}
+	return strings.HasPrefix(name, http.TrailerPrefix)
+}
+
+// closeWith closes the connection when ctx ends, until Detach.
+func (c *Conn) closeWith(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.Close(CloseGoingAway, "") // nobody is left to tell
+	})
+	c.mu.Lock()
+	dead := c.dead()
+	if !dead {
+		c.undetach = stop
+	}
+	c.mu.Unlock()
+	if dead {
+		stop()
+	}
+}
+
+// Detach lets the connection live on when the handler returns. Whoever has it then must close it. It must be called
+// before the handler returns; on a connection from Dial it does nothing.
+func (c *Conn) Detach() {
+	c.mu.Lock()
+	stop := c.undetach
+	c.undetach = nil
+	c.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}

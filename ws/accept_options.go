@@ -1,0 +1,54 @@
+package ws
+
+import (
+	"net/http"
+	"time"
+)
+
+// AcceptOptions are the server's choices. nil and the zero value are good and safe. They are read when Accept is
+// called and never changed.
+type AcceptOptions struct {
+	// Origins are the web origins, besides the host that was asked, whose pages may connect: "https://app.example.com",
+	// "https://*.example.com" (one label or more in place of the star), "https://example.com:8443", or "null" for
+	// sandboxed pages and files. A request without an Origin field does not come from a browser and is allowed.
+	Origins []string
+	// InsecureAnyOrigin lets the pages of every site connect with their visitors' cookies.
+	InsecureAnyOrigin bool
+	// ProxyHostHeader is the request header field in which a trusted proxy tells the host that the browser asked for,
+	// such as "X-Forwarded-Host". The proxy must overwrite it. Empty: the request's own Host counts.
+	ProxyHostHeader string
+
+	// Subprotocols are the application protocols spoken here, the best first. The first that the client offers too is
+	// chosen; when there is none, Conn.Subprotocol is "".
+	Subprotocols []string
+	// Header is added to the 101 response, as is what middleware has put into w.Header().
+	Header http.Header
+	// Group, if not nil, is joined by the connection. While it drains, requests are answered 503.
+	Group *Group
+
+	// HandshakeLimit bounds the request's header in bytes. 0: 16 KiB. Negative: only http.Server's own limit.
+	HandshakeLimit int
+	// HandshakeTimeout bounds the sending of the response. (That the request arrives in time is up to
+	// http.Server.ReadHeaderTimeout.) 0: 10 s. Negative: none.
+	HandshakeTimeout time.Duration
+
+	// MessageLimit bounds an incoming message in bytes. A frame that declares more is refused with 1009 before its
+	// payload comes. 0: 1 MiB. Negative: none.
+	MessageLimit int64
+	// FrameLimit bounds the frames of an incoming message. 0: 10,000. Negative: none.
+	FrameLimit int
+
+	// PingInterval is how long the peer may be silent before it is asked for a sign of life. 0: 30 s. Negative: never.
+	PingInterval time.Duration
+	// PongTimeout is how long the peer may then stay silent, counting only the time that somebody reads. 0: 15 s.
+	// Negative: for ever.
+	PongTimeout time.Duration
+	// FrameTimeout is how long the peer may stay silent in the middle of a frame, counting only the time that somebody
+	// reads. 0: 30 s. Negative: for ever.
+	FrameTimeout time.Duration
+	// WriteTimeout is how long a write may make no progress because the peer does not read. It is what bounds the data
+	// that waits to go out: nothing is queued, so every writer keeps its own until its turn. 0: 2 min. Negative: for ever.
+	WriteTimeout time.Duration
+	// CloseTimeout bounds the closing of the connection, all in all. 0 or negative: 5 s.
+	CloseTimeout time.Duration
+}

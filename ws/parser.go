@@ -1,0 +1,237 @@
+package ws
+
+import "math"
+
+// parser turns bytes into messages and control frames. It is a state machine that is fed: it does no I/O, never
+// blocks, and keeps its place at every byte, also inside a header. Whoever owns the connection's reading side owns
+// the parser; a blocking Read and a core that pushes what it has received use it alike.
+//
+// States: in a header (haveHeader < its size, inFrame false), in a payload (inFrame true, left bytes to come), and
+// across both, in a message or not. Control frames may stand between the fragments of a message.
+type parser struct {
+	// Immutable after init.
+	fromClient bool  // masks are required; otherwise they are forbidden
+	maxMessage int64 // bytes; math.MaxInt64: no limit
+	maxFrames  int   // a message; math.MaxInt: no limit
+
+	// The header under way.
+	head     [maxHeader]byte
+	haveHead uint8
+
+	// The frame under way.
+	inFrame bool
+	frame   header // its key turns as the payload is unmasked
+	left    int64  // bytes of payload to come
+
+	// The message under way.
+	inMessage bool
+	typ       MessageType
+	size      int64 // bytes declared by its frames so far
+	frames    int
+	text      textCheck
+
+	// The control frame under way.
+	control     [maxControl]byte
+	haveControl uint8
+}
+
+func (p *parser) init(fromClient bool, maxMessage int64, maxFrames int) {
+	if maxMessage < 0 || maxMessage > math.MaxInt-1 { // a message is one slice, also where int has 32 bits
+		maxMessage = math.MaxInt - 1
+	}
+	if maxFrames < 0 {
+		maxFrames = math.MaxInt
+	}
+	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, maxFrames
+}
+
+// event is what a step of the parser came to: nothing, a piece of a message, or a whole control frame.
+type event struct {
+	kind eventKind
+	// Of a piece:
+	typ   MessageType
+	first bool // it begins the message
+	last  bool // it ends the message
+	// Of a control frame:
+	opcode opcode
+	// Unmasked. A piece's data aliases the bytes that were fed, a control frame's the parser: valid until the next step.
+	data []byte
+}
+
+type eventKind uint8
+
+const (
+	eventNone eventKind = iota // all bytes were consumed, and more are needed
+	eventPiece
+	eventControl
+)
+
+// midFrame reports whether bytes that were consumed belong to a frame that is not complete.
+func (p *parser) midFrame() bool { return p.inFrame || p.haveHead > 0 }
+
+// want is how many payload bytes of a data frame are to come next: they may be received wherever the caller wants
+// them, and step unmasks them there.
+func (p *parser) want() int64 {
+	if !p.inFrame || p.frame.opcode.control() {
+		return 0
+	}
+	return p.left
+}
+
+// step consumes bytes from the start of b, unmasking payload in place, up to the first event. The error is final, and
+// is either a *ProtocolError or a *LimitError.
+func (p *parser) step(b []byte) (n int, ev event, err error) {
+	if !p.inFrame {
+		n, err = p.stepHeader(b)
+		if err != nil || !p.inFrame {
+			return n, event{}, err
+		}
+	}
+	if n == len(b) && p.left > 0 {
+		return n, event{}, nil
+	}
+	m, ev, err := p.stepPayload(b[n:])
+	return n + m, ev, err
+}
+
+// stepHeader collects a header, and takes it straight from b where it stands there whole.
+func (p *parser) stepHeader(b []byte) (n int, err error) {
+	var h header
+	var perr *ProtocolError
+	if p.haveHead == 0 {
+		h, n, perr = parseHeader(b)
+	}
+	if perr == nil && n == 0 {
+		for {
+			if p.haveHead >= 2 {
+				var size int
+				h, size, perr = parseHeader(p.head[:p.haveHead])
+				if perr != nil || size > 0 && size == int(p.haveHead) {
+					break
+				}
+			}
+			if n == len(b) {
+				// The first bytes may be wrong by themselves; the peer is told before the rest has come.
+				return n, p.checkStart()
+			}
+			p.head[p.haveHead] = b[n]
+			p.haveHead++
+			n++
+		}
+	}
+	if perr != nil {
+		return n, perr
+	}
+	p.haveHead = 0
+	if err := p.begin(h); err != nil {
+		return n, err
+	}
+	p.inFrame, p.frame, p.left = true, h, h.length
+	return n, nil
+}
+
+// checkStart refuses what the first two bytes of an incomplete header already show to be wrong.
+func (p *parser) checkStart() error {
+	if p.haveHead < 2 {
+		return nil
+	}
+	h := header{
+		opcode: opcode(p.head[0] & 0x0f),
+		fin:    p.head[0]&bitFin != 0,
+		rsv:    p.head[0] & (bitRSV1 | bitRSV2 | bitRSV3),
+		masked: p.head[1]&bitMask != 0,
+	}
+	if l := p.head[1] &^ bitMask; l > maxControl {
+		h.length = maxControl + 1 // the true length is not known, but no control frame has it
+	}
+	if err := p.checkFrame(h); err != nil {
+		return err
+	}
+	return nil
+}
+
+// checkFrame looks at the frame by itself and at its place in the message.
+func (p *parser) checkFrame(h header) *ProtocolError {
+	if h.rsv != 0 {
+		return violation("reserved bits set without an extension")
+	}
+	if h.masked != p.fromClient {
+		if h.masked {
+			return violation("masked frame from a server")
+		}
+		return violation("unmasked frame from a client")
+	}
+	switch h.opcode {
+	case opText, opBinary:
+		if p.inMessage {
+			return violation("a new message inside a fragmented one")
+		}
+	case opContinuation:
+		if !p.inMessage {
+			return violation("continuation frame without a message")
+		}
+	case opClose, opPing, opPong:
+		if !h.fin {
+			return violation("fragmented control frame")
+		}
+		if h.length > maxControl {
+			return violation("control frame longer than 125 bytes")
+		}
+	default:
+		return violation("reserved opcode %d", h.opcode)
+	}
+	return nil
+}
+
+// begin accounts for the frame whose header is complete, before any of its payload has come.
+func (p *parser) begin(h header) error {
+	if err := p.checkFrame(h); err != nil {
+		return err
+	}
+	if h.opcode.control() {
+		p.haveControl = 0
+		return nil
+	}
+	if h.opcode != opContinuation {
+		p.typ, p.inMessage, p.size, p.frames = MessageType(h.opcode), true, 0, 0
+	}
+	p.frames++
+	if h.length > p.maxMessage-p.size { // the sum could overflow, the difference can't
+		return &LimitError{Limit: "message size in bytes", Max: p.maxMessage, Option: "MessageLimit", Code: CloseMessageTooBig}
+	}
+	p.size += h.length
+	if p.frames > p.maxFrames {
+		return &LimitError{Limit: "frames in a message", Max: int64(p.maxFrames), Option: "FrameLimit", Code: ClosePolicyViolation}
+	}
+	return nil
+}
+
+func (p *parser) stepPayload(b []byte) (n int, ev event, err error) {
+	first := p.frame.opcode != opContinuation && p.left == p.frame.length
+	if int64(len(b)) > p.left {
+		b = b[:p.left]
+	}
+	n = len(b)
+	if p.frame.masked {
+		p.frame.key = mask(b, p.frame.key)
+	}
+	p.left -= int64(n)
+	if p.left == 0 {
+		p.inFrame = false
+	}
+	if p.frame.opcode.control() {
+		p.haveControl += uint8(copy(p.control[p.haveControl:], b))
+		if p.inFrame {
+			return n, event{}, nil
+		}
+		return n, event{kind: eventControl, opcode: p.frame.opcode, data: p.control[:p.haveControl]}, nil
+	}
+	last := !p.inFrame && p.frame.fin
+	if p.typ == Text && (!p.text.add(b) || last && !p.text.done()) {
+		return n, event{}, &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
+	}
+	if last {
+		p.inMessage = false
+	}
+	return n, event{kind: eventPiece, typ: p.typ, first: first, last: last, data: b}, nil
+}

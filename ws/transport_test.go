@@ -1,0 +1,116 @@
+package ws_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/testnet"
+	"github.com/tidewire/tidewire/ws"
+)
+
+// transport is what a test runs over.
+type transport struct {
+	name string
+	// serve starts a server and returns its URL and what a client needs to reach it.
+	serve func(t testing.TB, h http.Handler) (string, *ws.DialOptions)
+}
+
+var (
+	overTCP = transport{"TCP", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
+		srv := httptest.NewServer(h)
+		t.Cleanup(srv.Close)
+		return "ws" + srv.URL[len("http"):], &ws.DialOptions{}
+	}}
+	overTLS = transport{"TLS", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
+		srv := httptest.NewTLSServer(h)
+		t.Cleanup(srv.Close)
+		pool := x509.NewCertPool()
+		pool.AddCert(srv.Certificate())
+		return "wss" + srv.URL[len("https"):], &ws.DialOptions{TLS: &tls.Config{RootCAs: pool}}
+	}}
+	overMemory = transport{"memory", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
+		return serveMemory(t, h, testnet.Listen())
+	}}
+	transports = []transport{overTCP, overTLS, overMemory}
+)
+
+// dialler is a *testnet.Listener.
+type dialler interface {
+	net.Listener
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+func serveMemory(t testing.TB, h http.Handler, ln dialler) (string, *ws.DialOptions) {
+	srv := &http.Server{Handler: h}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		srv.Serve(ln)
+	}()
+	t.Cleanup(func() {
+		srv.Close()
+		<-served
+	})
+	return "ws://tidewire.test/", &ws.DialOptions{NetDial: ln.DialContext}
+}
+
+// run runs the test over every transport.
+func run(t *testing.T, f func(t *testing.T, tr transport)) {
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) { f(t, tr) })
+	}
+}
+
+// accept serves connections: f is the handler, and its end ends the connection.
+func accept(t testing.TB, opts *ws.AcceptOptions, f func(c *ws.Conn)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := ws.Accept(w, r, opts)
+		if err != nil {
+			t.Errorf("Accept: %v", err)
+			return
+		}
+		f(c)
+	})
+}
+
+// echo sends back whatever comes, until the connection ends.
+func echo(c *ws.Conn) {
+	ctx := context.Background()
+	var buf []byte
+	for {
+		typ, data, err := c.ReadAppend(ctx, buf[:0])
+		if err != nil {
+			return
+		}
+		if err := c.Write(ctx, typ, data); err != nil {
+			return
+		}
+		buf = data
+	}
+}
+
+// dial connects, and closes at the end of the test.
+func dial(t testing.TB, url string, opts *ws.DialOptions) *ws.Conn {
+	t.Helper()
+	c, err := ws.Dial(t.Context(), url, opts)
+	if err != nil {
+		t.Fatalf("Dial: %v", err)
+	}
+	t.Cleanup(func() { c.CloseNow() })
+	return c
+}
+
+// patience is how long a test waits for what must happen at once. It never decides between two right outcomes.
+const patience = 30 * time.Second
+
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
