@@ -122,7 +122,6 @@ func TestWriterStalledClientEndsByTheWriteTimeout(t *testing.T) {
 		type result struct {
 			err, again, cause error
 			took              time.Duration
-			beats             int
 		}
 		results := make(chan result, 1)
 		s := tr.start(t, stream(t, &sse.Options{WriteTimeout: 5 * time.Second}, func(s *sse.Writer, r *http.Request) {

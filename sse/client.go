@@ -1,0 +1,150 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/backoff"
+)
+
+// defaultIdle is Client.IdleTimeout by default: three heartbeats.
+const defaultIdle = 45 * time.Second
+
+// A Client follows an event stream over as many connections as it takes. Only
+// URL is needed. A Client holds no state and is not changed by its methods, so
+// it may be used by several goroutines, and each call of [Client.Events] is a
+// stream of its own.
+type Client struct {
+	// URL of the event stream.
+	URL string
+
+	// Method is GET if empty.
+	Method string
+
+	// GetBody, if not nil, gives the request's body for each attempt.
+	GetBody func() (io.ReadCloser, error)
+
+	// Header is sent with each attempt, in place of what the Client would
+	// send under the same name. Last-Event-ID is the Client's own: to begin
+	// with one, set Read.LastEventID.
+	Header http.Header
+
+	// Prepare, if not nil, may change the request of each attempt before it
+	// is sent, for example to give it a new token. An error is like that of a
+	// failed connection: marked by [backoff.Permanent] it ends the stream.
+	Prepare func(*http.Request) error
+
+	// HTTP sends the requests; nil means [http.DefaultClient]. Its Timeout,
+	// if set, ends each connection after that time: leave it zero.
+	HTTP *http.Client
+
+	// TrustRedirects sends headers and the last event ID also to other
+	// origins that the server redirects to. By default they get neither, and
+	// a redirect to an origin that did not give the id, when there is one, is
+	// an [ErrForeignRedirect]: to go on without it would skip events.
+	TrustRedirects bool
+
+	// Policy paces the attempts. Its MaxAttempts is the only way, besides the
+	// context, to give up on a server that can't be reached.
+	Policy backoff.Policy
+
+	// OnOpen, if not nil, is told of each response that is an event stream.
+	// It must not touch the body.
+	OnOpen func(*http.Response)
+
+	// OnWait, if not nil, is told of each wait as it begins: how many
+	// attempts have failed in a row, how long the wait is, and why the last
+	// connection ended ([io.EOF] if the server ended it in order).
+	OnWait func(failed int, d time.Duration, last error)
+
+	// IdleTimeout ends a connection on which nothing arrives, not even a
+	// heartbeat, and one that is not answered. The time that the caller takes
+	// for an event does not count. Zero means 45 s, negative no timeout.
+	IdleTimeout time.Duration
+
+	// Read says what is accepted. Its LastEventID is sent with the first
+	// request.
+	Read ReadOptions
+}
+
+// Why a Client's connection failed.
+var (
+	// ErrIdle ends a connection after [Client.IdleTimeout]; another one
+	// follows.
+	ErrIdle = errors.New("sse: nothing arrived in time (Client.IdleTimeout)")
+
+	// ErrForeignRedirect ends a stream. See [Client.TrustRedirects].
+	ErrForeignRedirect = errors.New("sse: redirect to an origin that did not give the last event ID (Client.TrustRedirects)")
+)
+
+// A ResponseError reports a response that is no event stream. It ends a
+// client's stream, unless the status is 429 or one of 500 to 599, which another
+// attempt may mend.
+type ResponseError struct {
+	Status int
+	Header http.Header
+	Body   []byte // the beginning, at most 4 KiB
+	reason string
+}
+
+func (e *ResponseError) Error() string {
+	return fmt.Sprintf("sse: no event stream: %s", e.reason)
+}
+
+// Events returns the events of the stream. When a connection ends, for
+// whatever reason, it makes another one, paced by the policy, and goes on after
+// the last event ID; the server's own wishes (retry, Retry-After) come on top.
+// An event that arrived is given out exactly once. Whether one is missing is
+// for the server to know: see [ParseGap] for a [Log].
+//
+// The sequence ends without an error when the server answers 204, by which it
+// tells clients to stay away. It ends with an error when
+//   - the context ends: the error wraps its cause;
+//   - the response will never be an event stream: a [*ResponseError];
+//   - an event exceeds a limit: a [*LimitError]. The next connection would meet
+//     it again, so there is none;
+//   - the policy's attempts are used up: a [*backoff.Error].
+//
+// Breaking out of the loop closes the connection.
+func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		s := newSession(c)
+		var last error
+		for {
+			if err := s.loop.Wait(ctx, last); err != nil {
+				yield(Event{}, err)
+				return
+			}
+			err := s.connect(ctx, yield)
+			if err == errStopped {
+				return
+			}
+			if ctx.Err() != nil {
+				yield(Event{}, context.Cause(ctx))
+				return
+			}
+			last = s.pace(err)
+		}
+	}
+}
+
+// pace marks the error with the wait that the server asked for. A reconnection
+// time is the same for all clients of many servers, so a client takes it as
+// the middle of a window, in which it comes back at random.
+func (s *session) pace(err error) error {
+	if re, ok := errors.AsType[*ResponseError](err); ok {
+		if d, ok := backoff.RetryAfter(re.Header.Get("Retry-After"), time.Now()); ok {
+			return backoff.After(d, err)
+		}
+	}
+	if s.retry <= 0 {
+		return err
+	}
+	retry := min(s.retry, backoff.MaxAfter) // before the sum can overflow
+	return backoff.After(randomIn(retry/2, retry+retry/2), err)
+}
