@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/presence"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/ws"
+)
+
+// A Server serves boards. See [New].
+type Server struct {
+	// Immutable after New.
+	opts     Options
+	hub      *hub.Hub
+	presence *presence.Presence[User]
+	sockets  ws.Group
+	streams  *sse.Group
+	site     *site
+	handler  http.Handler
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup // the sweeper and the boards' people
+	closing  sync.Once
+
+	// Guarded by mu, the outermost lock: Server.mu, board.mu, people.mu,
+	// outbox.mu, each before the next. None is held across I/O.
+	mu       sync.Mutex
+	boards   map[string]*board
+	conns    map[*conn]struct{}
+	handlers sync.WaitGroup // connections and streams; Add under mu, while not closed
+	leaving  bool
+	closed   bool
+}
+
+// New makes a server. It fails if the front end in opts can't be read.
+//
+// Give its Handler to an http.Server. At the end call Drain, then the
+// http.Server's Shutdown, then Close.
+func New(opts Options) (*Server, error) {
+	s := &Server{
+		opts:   opts.withDefaults(),
+		boards: make(map[string]*board),
+		conns:  make(map[*conn]struct{}),
+	}
+	var err error
+	if s.site, err = newSite(s.opts.Files); err != nil {
+		return nil, err
+	}
+	s.sockets.Code = ws.CloseServiceRestart
+	s.sockets.Spread = -1 // each client's own moment to return is in its bye
+	s.streams = sse.NewGroup(&sse.GroupOptions{MaxStreams: s.opts.MaxStreams})
+	s.hub = hub.New(&hub.Options{Configure: s.configure})
+	s.presence = presence.New(s.hub, &presence.Options[User]{Grace: s.opts.Grace})
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.handler = s.routes()
+	s.tasks.Go(s.sweep)
+	return s, nil
+}
+
+// configure says what the hub's topics are. All of them give back their memory
+// in the end, so that names made up by a visitor can't fill it for ever.
+func (s *Server) configure(topic string) (hub.TopicConfig, error) {
+	if c, ok := presence.Config(topic); ok {
+		c.MaxAge = time.Hour
+		return c, nil
+	}
+	if strings.HasPrefix(topic, notesPrefix) {
+		return hub.TopicConfig{
+			Kind: hub.Keyed, MaxEvents: s.opts.Tail, MaxAge: 24 * time.Hour,
+			MaxKeys: s.opts.MaxNotes + s.opts.MaxDeleted + 1,
+		}, nil
+	}
+	return hub.TopicConfig{Kind: hub.Log, MaxEvents: 1000, MaxAge: 24 * time.Hour}, nil
+}
+
+// Handler returns the handler for everything the server serves.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws/{board}", s.serveSocket)
+	mux.HandleFunc("GET /events/{board}", s.serveEvents)
+	mux.HandleFunc("GET /healthz", s.serveHealth)
+	mux.Handle("/", s.site)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	if s.isLeaving() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		w.Write([]byte("leaving\n"))
+		return
+	}
+	w.Write([]byte("ok\n"))
+}
+
+// serveSocket is one WebSocket connection, from its handshake to its end.
+func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+	name, ok := s.admit(w, r)
+	if !ok {
+		return
+	}
+	if s.sockets.Len() >= s.opts.MaxConnections || !s.begin() {
+		s.unavailable(w)
+		return
+	}
+	defer s.handlers.Done()
+	b, err := s.acquire(r.Context(), name)
+	if err != nil {
+		s.unavailable(w)
+		return
+	}
+	defer s.release(b)
+	conn, err := ws.Accept(w, r, &ws.AcceptOptions{
+		Origins:      s.opts.Origins,
+		Subprotocols: []string{Protocol},
+		Group:        &s.sockets,
+		MessageLimit: maxMessage,
+		PingInterval: -1, // the protocol has its own heartbeat, which browsers can see
+		WriteTimeout: 30 * time.Second,
+		CloseTimeout: time.Second,
+	})
+	if err != nil {
+		return // has been answered
+	}
+	if conn.Subprotocol() != Protocol {
+		conn.Close(closeVersion, "the subprotocol is "+Protocol)
+		return
+	}
+	c := newConn(s, b, conn)
+	defer c.cancel()
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+	}()
+	c.serve()
+}
+
+// begin registers a handler; false if the server is leaving.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving || s.closed {
+		return false
+	}
+	s.handlers.Add(1)
+	return true
+}
+
+func (s *Server) isLeaving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving || s.closed
+}
+
+// Notes returns a board's notes in canonical order: as they are stacked, ties
+// by id.
+func (s *Server) Notes(ctx context.Context, board string) ([]Note, error) {
+	snap, err := hub.TopicOf[record](s.hub, notesPrefix+board, nil).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	notes := []Note{}
+	for ev, err := range snap.All() {
+		if err != nil {
+			return nil, err
+		}
+		if !ev.Value.Gone {
+			notes = append(notes, ev.Value.Note)
+		}
+	}
+	sortNotes(notes)
+	return notes, nil
+}
+
+// Connections returns the number of open WebSocket connections.
+func (s *Server) Connections() int { return s.sockets.Len() }
+
+// Streams returns the number of open event streams.
+func (s *Server) Streams() int { return s.streams.Len() }
