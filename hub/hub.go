@@ -26,6 +26,7 @@ type Hub struct {
 	total      budget
 	dispatcher dispatcher
 	janitor    janitor
+	items      sync.Pool // of *[]item, for the time of a read
 
 	// Guarded by mu, which comes before any topic's: reclaiming must see that
 	// nobody has found the topic in between.
@@ -164,6 +165,7 @@ func (h *Hub) with(name string, f func(*topic) error) error {
 		if err != nil {
 			return err
 		}
+		h.at("found")
 		if err := f(t); err != errDead {
 			return err
 		}
@@ -213,6 +215,20 @@ func (h *Hub) sweep() (again bool) {
 		}
 	}
 	return again
+}
+
+// scratch returns room for one read of up to maxBatch items; put takes it back,
+// and nothing stays in it.
+func (h *Hub) scratch() *[]item {
+	if s, ok := h.items.Get().(*[]item); ok {
+		return s
+	}
+	return new([]item)
+}
+
+func (h *Hub) put(s *[]item) {
+	clear(*s)
+	h.items.Put(s)
 }
 
 func (h *Hub) at(point string) {

@@ -43,8 +43,6 @@ type Sub[T any] struct {
 	filter func(*Event[T]) bool
 	batch  int
 	c      cursor
-
-	items []item // scratch of the reader
 }
 
 // Events returns the subscription's stream. Its error is terminal and comes
@@ -89,35 +87,45 @@ func (s *Sub[T]) next(ctx context.Context, dst []*Event[T], n int) ([]*Event[T],
 
 func (s *Sub[T]) read(ctx context.Context, dst []*Event[T], n int) ([]*Event[T], error) {
 	for {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		events, waiting, err := s.step(ctx, dst, n)
+		if !waiting {
+			return events, err
 		}
-		s.topic.hub.at("fetch")
-		items, err := s.c.fetch(s.items[:0], n)
-		if err != nil {
-			return nil, err
-		}
-		dst, err = s.take(dst, items)
-		waiting := len(items) == 0
-		clear(items)
-		s.items = items[:0]
-		switch {
-		case err != nil:
-			s.c.end(err) // the next call returns it
-			if len(dst) == 0 {
-				return nil, err
-			}
-			return dst, nil
-		case len(dst) > 0:
-			return dst, nil
-		case !waiting:
-			continue // all filtered
-		}
-		s.topic.hub.at("wait")
 		select {
 		case <-s.c.wake:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// step reads once, without waiting. It returns waiting if there is nothing, and
+// then a wake token will come.
+func (s *Sub[T]) step(ctx context.Context, dst []*Event[T], n int) (events []*Event[T], waiting bool, err error) {
+	hub := s.topic.hub
+	scratch := hub.scratch()
+	defer hub.put(scratch)
+	for {
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		hub.at("fetch")
+		if *scratch, err = s.c.fetch((*scratch)[:0], n); err != nil {
+			return nil, false, err
+		}
+		if len(*scratch) == 0 {
+			hub.at("wait")
+			return nil, true, nil
+		}
+		if dst, err = s.take(dst, *scratch); err != nil {
+			s.c.end(err)
+			if len(dst) == 0 {
+				return nil, false, err
+			}
+			return dst, false, nil // the next call returns the error
+		}
+		if len(dst) > 0 {
+			return dst, false, nil
 		}
 	}
 }

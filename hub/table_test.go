@@ -151,6 +151,11 @@ func TestStalledSnapshotsExpireWithTheTail(t *testing.T) {
 			t.Fatalf("%d views are kept", n)
 		}
 	}
+	for i, s := range stalled {
+		if expired := s.c.view.chunks == nil; expired != (i < 90) {
+			t.Errorf("reader %d of 100: expired %v", i, expired)
+		}
+	}
 	events := drain(t, stalled[0])
 	wantShow(t, "the oldest", events, "reset(dropped,100) a=101* b=1* c=1* live")
 	wantShow(t, "the newest", drain(t, stalled[99]), "b=1* c=1* live a=101")

@@ -200,7 +200,6 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 	}
 	s.c.wake = make(chan struct{}, 1)
 	err := t.hub.with(t.name, func(in *topic) error {
-		t.hub.at("found")
 		if s.c.policy == Coalesce && in.kind == Log {
 			t.hub.reclaim(in)
 			return &KindError{Topic: t.name, Kind: in.kind, Op: "Subscribe with Coalesce"}

@@ -1,0 +1,86 @@
+package hub
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Ten thousand readers that stop reading, each somewhere else, hold nothing:
+// the heap grows by the ring (and the table) and not by what they have missed.
+// When they read again, the accounts add up for each.
+func TestStalledCursorsHoldNothing(t *testing.T) {
+	const (
+		cursors = 10_000
+		events  = 2 * cursors
+		size    = 1000
+		keys    = 100
+		ring    = 256 << 10
+	)
+	for _, kind := range []string{"log", "keyed"} {
+		t.Run(kind, func(t *testing.T) {
+			h := newHub(t, TopicConfig{MaxBytes: ring, MaxEvents: -1})
+			topic := h.Topic(kind)
+			publish := func(i int) {
+				var err error
+				if kind == "log" {
+					_, err = topic.Publish(t.Context(), make([]byte, size))
+				} else {
+					_, err = topic.Put(t.Context(), fmt.Sprint(i%keys), make([]byte, size))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			subs := make([]*Sub[[]byte], cursors)
+			for i := range subs {
+				s, err := topic.Subscribe(t.Context(), &SubOptions[[]byte]{
+					Policy: SkipWithGap, Batch: 2,
+					Filter: func(e *Event[[]byte]) bool { return e.Rev.off%3 != 0 },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				subs[i] = s
+			}
+			before, goroutines := heap(), runtime.NumGoroutine()
+			for i := range events {
+				publish(i)
+				if s := subs[i%cursors]; i < cursors/2 {
+					// Reads a little, of a snapshot or of the log, and
+					// stalls; the others stall from the start.
+					if _, err := s.Next(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			grown := heap() - before
+			t.Logf("%d cursors missed up to %d KiB each; the heap grew by %d KiB for %d KiB in the log and %d keys",
+				cursors, events*size>>10, grown>>10, h.Topics()[0].Bytes>>10, h.Topics()[0].Keys)
+			// The log, the table and slack.
+			if limit := int64(2*ring + keys*2*size + 1<<20); grown > limit {
+				t.Errorf("the heap grew by %d KiB, want at most %d", grown>>10, limit>>10)
+			}
+			if n := runtime.NumGoroutine(); n > goroutines {
+				t.Errorf("%d goroutines, %d before", n, goroutines)
+			}
+			for i, s := range subs {
+				drain(t, s)
+				a := s.Stats()
+				// They all subscribed to the empty topic.
+				if sum := a.Delivered + a.Filtered + a.Superseded + a.Missed; sum != events || s.Position().off != events {
+					t.Fatalf("cursor %d at %s: accounts %+v add up to %d, want %d", i, s.Position(), a, sum, events)
+				}
+			}
+		})
+	}
+}
