@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -62,9 +63,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 
 // refuse answers the request and returns e as an error.
 func refuse(w http.ResponseWriter, e *HandshakeError) error {
-	for name, values := range e.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), e.Header)
 	http.Error(w, "websocket: "+e.Reason, e.StatusCode)
 	return e
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
+	"time"
 )
 
 // How a connection ends.
@@ -39,6 +41,7 @@ func (c *Conn) end(err error) bool {
 	}
 	c.err = err
 	c.closing.Store(true)
+	close(c.ending)
 	return true
 }
 
@@ -69,9 +72,13 @@ func (c *Conn) gotClose(payload []byte) {
 		c.fail(perr, perr.Code, perr.Reason)
 		return
 	}
+	why := io.EOF
+	if c.parser.inMessage {
+		why = io.ErrUnexpectedEOF
+	}
 	c.mu.Lock()
 	c.peerDone = true
-	if c.end(&CloseError{Code: code, Reason: reason, Err: io.EOF}) {
+	if c.end(&CloseError{Code: code, Reason: reason, Err: why}) {
 		c.queueClose(code, "")
 	}
 	c.mu.Unlock()
@@ -81,6 +88,32 @@ func (c *Conn) gotClose(payload []byte) {
 // broken ends the connection because the stream did.
 func (c *Conn) broken(err error) {
 	c.terminate(&CloseError{Code: CloseAbnormal, Err: err}, true)
+}
+
+// hearOut is for how long a failed write looks for a close frame of the peer's.
+const hearOut = time.Second
+
+// writeFailed ends the connection because a write failed. A peer that has sent a close frame and is gone makes writes
+// fail before anybody has read its frame; what it had to say is the better error, so that is looked for first.
+func (c *Conn) writeFailed(ctx context.Context, err error) {
+	defer c.broken(err) // does nothing where a close frame was found and seen to
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) || c.closing.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hearOut)
+	defer cancel()
+	if c.readLock.try() {
+		defer c.readLock.unlock()
+		for err := error(nil); err == nil && !c.closing.Load(); {
+			_, err = c.step(ctx) // messages are thrown away: nobody could be answered
+		}
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.done:
+	case <-c.ending:
+	}
 }
 
 // writeCancelled is called when a context ended in the middle of a write.

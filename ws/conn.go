@@ -24,6 +24,7 @@ type Conn struct {
 	cfg         config
 	epoch       time.Time     // what now counts from
 	done        chan struct{} // closed by terminate: the stream is closed, nobody waits any more
+	ending      chan struct{} // closed when err is set
 	closeSent   chan struct{} // closed when our close frame is written, or never will be; see sentClose
 
 	// The reading side, owned by who holds readLock. It is held for one call of Read, never between calls.
@@ -72,6 +73,7 @@ func newConn(rw stream, server bool, subprotocol string, early []byte, cfg confi
 		cfg:         cfg,
 		epoch:       time.Now(),
 		done:        make(chan struct{}),
+		ending:      make(chan struct{}),
 		closeSent:   make(chan struct{}),
 		readLock:    newLock(),
 		msgLock:     newLock(),

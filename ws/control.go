@@ -140,7 +140,7 @@ func (c *Conn) writeControl() {
 		err := c.send(b)
 		switch {
 		case err != nil:
-			c.broken(err)
+			c.writeFailed(context.Background(), err)
 		case closes:
 			c.sentClose()
 		case pinged:

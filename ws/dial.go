@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,11 +32,11 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	}
 	u, err := parseURL(rawURL)
 	if err != nil {
-		return nil, &HandshakeError{Reason: "the URL", Err: err}
+		return nil, &HandshakeError{Reason: "the URL", Err: err, misuse: true}
 	}
 	header, err := requestHeader(&o, u)
 	if err != nil {
-		return nil, &HandshakeError{Reason: "the request's header", Err: err}
+		return nil, &HandshakeError{Reason: "the request's header", Err: err, misuse: true}
 	}
 	for redirects := 0; ; redirects++ {
 		c, e := dialOnce(ctx, u, header, &o)
@@ -114,10 +115,8 @@ func requestHeader(o *DialOptions, u *url.URL) (http.Header, error) {
 		if !isToken(p) {
 			return nil, fmt.Errorf("ws: subprotocol %q is not a token", p)
 		}
-		for _, other := range o.Subprotocols[:i] {
-			if p == other {
-				return nil, fmt.Errorf("ws: subprotocol %q is offered twice", p)
-			}
+		if slices.Contains(o.Subprotocols[:i], p) {
+			return nil, fmt.Errorf("ws: subprotocol %q is offered twice", p)
 		}
 	}
 	if u.User != nil && header.Get("Authorization") == "" {
@@ -185,11 +184,12 @@ func dialOnce(ctx context.Context, u *url.URL, header http.Header, o *DialOption
 		req.Host = host
 		req.Header.Del("Host")
 	}
-	key := make([]byte, 16)
-	_, _ = rand.Read(key) // never fails
+	nonce := make([]byte, 16)
+	_, _ = rand.Read(nonce) // never fails
+	key := base64.StdEncoding.EncodeToString(nonce)
 	req.Header.Set("Upgrade", "websocket")
 	req.Header.Set("Connection", "Upgrade")
-	req.Header["Sec-WebSocket-Key"] = []string{base64.StdEncoding.EncodeToString(key)}
+	req.Header["Sec-WebSocket-Key"] = []string{key}
 	req.Header["Sec-WebSocket-Version"] = []string{"13"}
 	if len(o.Subprotocols) > 0 {
 		req.Header["Sec-WebSocket-Protocol"] = []string{strings.Join(o.Subprotocols, ", ")}
@@ -209,7 +209,7 @@ func dialOnce(ctx context.Context, u *url.URL, header http.Header, o *DialOption
 	}
 	// The context breaks into the handshake by way of the deadline; afterwards that must not be possible any more.
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(longAgo) }) // else Close will end it
-	c, e := handshake(nc, req, o)
+	c, e := handshake(nc, req, key, o)
 	if !stop() && e == nil {
 		c.terminate(nil, true)
 		e = &HandshakeError{Reason: "the handshake was cut off", Err: contextError(ctx, "dial")}
@@ -233,7 +233,7 @@ func because(ctx context.Context, err error) error {
 }
 
 // handshake sends the request and reads the response.
-func handshake(nc net.Conn, req *http.Request, o *DialOptions) (*Conn, *HandshakeError) {
+func handshake(nc net.Conn, req *http.Request, key string, o *DialOptions) (*Conn, *HandshakeError) {
 	if err := writeRequest(nc, req); err != nil {
 		return nil, &HandshakeError{Reason: "the request could not be sent", Err: err}
 	}
@@ -252,7 +252,7 @@ func handshake(nc net.Conn, req *http.Request, o *DialOptions) (*Conn, *Handshak
 		e.Body, e.Truncated = readBody(resp.Body)
 		return nil, e
 	}
-	subprotocol, why := checkResponse(resp, req.Header["Sec-WebSocket-Key"][0], o.Subprotocols)
+	subprotocol, why := checkResponse(resp, key, o.Subprotocols)
 	if why != "" {
 		return nil, &HandshakeError{Reason: why, StatusCode: resp.StatusCode, Header: resp.Header}
 	}

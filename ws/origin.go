@@ -48,8 +48,8 @@ func splitHostPort(s, defaultPort string) (host, port string, ok bool) {
 		}
 		host = "[" + addr.String() + "]"
 	} else {
-		if i := strings.IndexByte(s, ':'); i >= 0 {
-			host, port = s[:i], s[i+1:]
+		if h, p, found := strings.Cut(s, ":"); found {
+			host, port = h, p
 		}
 		for i := range len(host) {
 			b := host[i]

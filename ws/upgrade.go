@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // HandshakeError says why there is no connection. On the server the request has been answered with StatusCode.
@@ -21,6 +22,7 @@ type HandshakeError struct {
 	Err error
 
 	fromProxy bool // it is the proxy's response
+	misuse    bool // nothing was sent: what the caller gave can't be
 }
 
 func (e *HandshakeError) Error() string {
@@ -122,10 +124,8 @@ func headerBytes(r *http.Request) int {
 func chooseSubprotocol(r *http.Request, ours []string) string {
 	offered, _ := parseTokens(r.Header["Sec-Websocket-Protocol"]) // checked before
 	for _, p := range ours {
-		for _, o := range offered {
-			if p == o {
-				return p
-			}
+		if slices.Contains(offered, p) {
+			return p
 		}
 	}
 	return ""

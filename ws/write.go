@@ -67,7 +67,7 @@ func (c *Conn) writeFrame(ctx context.Context, op opcode, fin bool, p []byte) er
 		return contextError(ctx, "write")
 	}
 	if err != nil {
-		c.broken(err)
+		c.writeFailed(ctx, err)
 		return c.ended()
 	}
 	return nil
