@@ -23,7 +23,7 @@ func TestStalledCursorsHoldNothing(t *testing.T) {
 		events  = 2 * cursors
 		size    = 1000
 		keys    = 100
-		ring    = 256 << 10
+		ring    = 64 << 10
 	)
 	for _, kind := range []string{"log", "keyed"} {
 		t.Run(kind, func(t *testing.T) {

@@ -35,7 +35,7 @@ func TestViewsAreExact(t *testing.T) {
 			table.delete(e, rnd.IntN(2) == 0)
 			delete(model, key)
 		default:
-			e.data = []byte(fmt.Sprint(off))
+			e.data = fmt.Append(nil, off)
 			table.put(e)
 			model[key] = string(e.data)
 		}
