@@ -43,7 +43,7 @@ func TestDefaultGraceIsTenSeconds(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		synctest.Wait()
 		expect(t, "before", who(t, p), "ada=red")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		expect(t, "after", who(t, p), "")
 	})

@@ -161,6 +161,9 @@ func (s *state[S]) commit() bool {
 				continue
 			}
 			p.left = version
+			if !sameState(p.was.Data, p.last.Data) {
+				p.changed = version // and left in one step: nobody has been told that state
+			}
 			s.present.Remove(p.at)
 			if s.needed(p) {
 				p.at = s.ghosts.PushBack(p)

@@ -93,6 +93,7 @@ func (r *room[S]) all() ([]Change[S], *cursor) {
 	c := r.state.follow()
 	r.mu.Unlock()
 	if r.base == nil {
+		r.p.at("copy")
 		r.base = slices.Clip(r.state.all())
 	}
 	return r.base, c
