@@ -62,8 +62,11 @@ func (c *conn) end(code ws.CloseCode, reason string) {
 
 // tell queues a message behind the echo of the client's own operation of number
 // after. A connection that has no room for it is too slow.
-func (c *conn) tell(m any, after uint64) {
-	if !c.out.put(letter{data: encode(m), after: after}) {
+func (c *conn) tell(m any, after uint64) { c.post(encode(m), after) }
+
+// post is tell for a message that is encoded already.
+func (c *conn) post(data []byte, after uint64) {
+	if !c.out.put(letter{data: data, after: after}) {
 		c.end(closeSlow, "answers were not read")
 	}
 }
@@ -120,6 +123,8 @@ func (c *conn) stay(writer *sync.WaitGroup) error {
 	b.people.attach(c)
 	defer b.people.detach(c)
 	writer.Go(c.write)
+	c.srv.meet(c)
+	defer c.srv.forget(c)
 	return c.listen(here)
 }
 

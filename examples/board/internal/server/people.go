@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,8 +87,9 @@ func (p *people) apply(changes []presence.Change[User]) {
 	if len(changes) == 0 {
 		return
 	}
+	data := encode(m)
 	for c := range p.conns {
-		c.tell(m, 0)
+		c.post(data, 0)
 	}
 }
 
@@ -97,9 +100,9 @@ func (p *people) attach(c *conn) {
 	p.conns[c] = struct{}{}
 	me := c.hello.user
 	all := []User{me} // whether or not the news of it has arrived
-	for id, u := range p.here {
+	for _, id := range slices.Sorted(maps.Keys(p.here)) {
 		if id != me.ID {
-			all = append(all, u)
+			all = append(all, p.here[id])
 		}
 	}
 	c.tell(peersMessage{T: "peers", Reset: true, Join: all, Leave: []string{}}, 0)

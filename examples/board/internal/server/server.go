@@ -32,8 +32,8 @@ type Server struct {
 	// outbox.mu, each before the next. None is held across I/O.
 	mu       sync.Mutex
 	boards   map[string]*board
-	conns    map[*conn]struct{}
-	handlers sync.WaitGroup // connections and streams; Add under mu, while not closed
+	conns    map[*conn]struct{} // those with a writer
+	handlers sync.WaitGroup     // connections and streams; Add under mu, while not closed
 	leaving  bool
 	closed   bool
 }
@@ -143,15 +143,20 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	c := newConn(s, b, conn)
 	defer c.cancel()
-	s.mu.Lock()
-	s.conns[c] = struct{}{}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.conns, c)
-		s.mu.Unlock()
-	}()
 	c.serve()
+}
+
+// meet and forget keep the list of those to whom Drain says goodbye.
+func (s *Server) meet(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 // begin registers a handler; false if the server is leaving.
