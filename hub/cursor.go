@@ -197,15 +197,12 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 	if l.cfg.MaxAge != unlimited {
 		l.trim(time.Now())
 	}
-	for len(dst) < n {
-		if c.behind() {
-			if len(dst) > 0 {
-				return dst, nil // first what there is
-			}
-			if err := c.fellOff(pos); err != nil {
-				return dst, err
-			}
+	if c.behind() { // and not again below: nothing leaves the log meanwhile
+		if err := c.fellOff(pos); err != nil {
+			return dst, err
 		}
+	}
+	for len(dst) < n {
 		it, ok := c.step()
 		if !ok {
 			break

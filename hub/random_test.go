@@ -24,9 +24,17 @@ var opWeights = []struct {
 	code   string
 	weight int
 }{
-	{"write", 40}, {"conditional", 8}, {"idempotent", 6},
-	{"subscribe", 8}, {"read", 25}, {"drain", 12}, {"resume", 6}, {"close", 3},
-	{"since", 5}, {"snapshot", 3}, {"restart", 1},
+	{"write", 40},
+	{"conditional", 8},
+	{"idempotent", 6},
+	{"subscribe", 8},
+	{"read", 25},
+	{"drain", 12},
+	{"resume", 6},
+	{"close", 3},
+	{"since", 5},
+	{"snapshot", 3},
+	{"restart", 1},
 }
 
 func randomOps(rnd *rand.Rand, n int) []op {
