@@ -1,3 +1,118 @@
-// Package sse serves and reads event streams, the server-sent events of the
-// HTML standard (section 9.2).
+// Package sse writes and reads event streams, the server-sent events of the
+// HTML standard (section 9.2): text over plain HTTP from a server to a browser's
+// EventSource, to [Client], or to anything else that can follow a response. The
+// token streams of language models are event streams too.
+//
+// A server that remembers, in one line:
+//
+//	http.Handle("/events", events) // events := sse.NewLog(nil)
+//
+// and somewhere in the program
+//
+//	id, err := events.Append(ctx, &sse.Event{Name: "price", Data: data})
+//
+// A client that comes back with the id of its last event gets exactly those
+// that it missed and then those to come. Without a log, an event is sent in the
+// handler itself:
+//
+//	func serve(w http.ResponseWriter, r *http.Request) {
+//		s, err := sse.NewWriter(w, r, &sse.Options{Group: group})
+//		if err != nil {
+//			return // the request has been answered
+//		}
+//		defer s.Close()
+//		for text := range answers(s.Context()) {
+//			if s.Send(s.Context(), &sse.Event{Data: text}) != nil {
+//				return // the client has gone
+//			}
+//		}
+//	}
+//
+// # The parts
+//
+//   - [AppendEvent] is the only encoder. Nothing that an event holds can break
+//     out of its field.
+//   - [Writer] is one stream in a running handler, over HTTP/1.0, HTTP/1.1 or
+//     HTTP/2, with heartbeats, a bound for each write and a maximum age.
+//   - [Group] limits the streams of a server and ends them in order.
+//   - [Log] keeps the newest events, in memory or over a [Store] of yours, and
+//     serves them.
+//   - [LastEventID] reads a client's cursor from its request.
+//   - [Read] parses any event stream.
+//   - [Client] follows one over as many connections as it takes.
+//
+// # Contract
+//
+//  1. All methods of Writer, Group, Log and Client may be called from any
+//     goroutine at any time. The bytes of two Sends, or of a Send and a
+//     heartbeat, never mix. Options are copied.
+//  2. A Writer belongs to its handler: defer its Close. When Close has returned,
+//     nothing uses the response any more. A handler that forgets it leaks
+//     nothing, but a heartbeat may meet net/http's end of the response.
+//  3. The events of one Send go out in one write and one flush; if one of them
+//     can't be encoded, none does. A Send that waits for its turn ends with its
+//     context and has written nothing. A write that fails ends the stream, and
+//     the stream returns the same error for ever.
+//  4. A Log gives each follower each event after its cursor exactly once and in
+//     order, however publishing and following overlap. Where it can't, the
+//     follower is told, by an event named "gap" in that place ([ParseGap]): the
+//     cursor was too old, of another epoch, or the follower was slower than the
+//     log forgets. Serve says it in a header too ([GapHeader]).
+//  5. What [Read] and the Client give out belongs to the caller. What a Log
+//     gives out is shared by all its followers and must not be changed.
+//  6. No goroutine outlives the call that needs it; there are no globals but a
+//     pool of buffers.
+//
+// # Who waits for whom
+//
+// A client that stops reading makes its own Send wait, for Options.WriteTimeout
+// at most, and the stream ends then. It delays no other stream: a Log's
+// publisher waits for no client, a follower is only a position, and memory is
+// bounded by the log. What would need an unbounded queue, events that somebody
+// pushes to a Writer faster than the client reads, waits in that somebody's
+// Send. A log's [Store] is waited for by those that append, and by followers
+// whose cursor is older than what memory holds.
+//
+// Where a middleware's writer hides the connection (no Unwrap method), writes
+// have no deadline; the stream then works, a stalled client holds its handler
+// until the network gives up, and Options.Logger is told.
+//
+// # The end of a server
+//
+// http.Server.Shutdown never ends a stream. Drain the group first:
+//
+//	group.Drain(ctx)    // each client is told its own moment to come back
+//	server.Shutdown(ctx)
+//
+// Each stream is told a random reconnection time when it opens, when its group
+// has grown much, and when it is drained, from a window that is large enough to
+// take all clients back at GroupOptions.Rate. A constant would bring them back
+// together.
+//
+// # Ids
+//
+// An id is a cursor: the client hands back the last one that it saw, also one
+// that came without data (NoData). Ids of [0-9A-Za-z._-] up to 128 bytes need
+// no preflight in cross-origin requests; a Log's are like that, and have an
+// epoch, so that a cursor from before a restart is recognised. A cursor is
+// hostile input: it proves nothing about its sender. Authorise each request,
+// and, where rights can change, each event (ServeOptions.Filter).
+//
+// # Reading
+//
+// The parser follows the standard to the letter; CASES.md lists the cases with
+// their tests. Bytes that are not UTF-8 become U+FFFD, one for each maximal part
+// of a bad sequence, as in a browser, and never end a stream. An event that is
+// cut off is discarded with its id. Time is linear in the stream's length, and
+// memory bounded by ReadOptions.
+//
+// # Not promised
+//
+// Delivery is not acknowledged: that a Send succeeded means that the operating
+// system has the bytes. A Log in memory forgets everything when the process
+// ends. A response that was compressed by a middleware before it reaches this
+// package is refused if it says so (Content-Encoding); one that is compressed
+// without saying so is delayed by it. Cross-origin pages can open a stream with
+// the user's cookies as they can send any GET: check the Origin where that
+// matters; http.CrossOriginProtection lets every GET pass.
 package sse

@@ -169,28 +169,28 @@ func (f *follower) giveEvent(e *Event) error {
 // on, or nothing came since and the ring's head is the place. That costs a
 // publisher the time of one store read, never that of a client.
 func (f *follower) catchUp(ctx context.Context) error {
-	afterGap := false
-	for {
+	now := "" // of the latest gap
+	for ctx.Err() == nil {
 		gap, err := f.readStore(ctx)
 		if err != nil || gap == nil && f.inRing() {
 			return err
 		}
 		if gap != nil {
-			if afterGap {
+			if gap.Now == now {
 				return gap // the store refuses its own cursor
 			}
-			afterGap = true
+			now = gap.Now
 			if err := f.giveGap(gap); err != nil {
 				return err
 			}
 			continue
 		}
-		afterGap = false
 		met, err := f.meet(ctx)
 		if err != nil || met {
 			return err
 		}
 	}
+	return context.Cause(ctx)
 }
 
 // readStore gives the store's events up to one that is in the ring.

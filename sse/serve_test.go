@@ -147,7 +147,7 @@ func TestServeStalledClientHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := sse.NewLog(&sse.LogOptions{Count: 4})
 		s := piped[1].start(t, l, nil)
-		const n = 200
+		const n = 999
 		bodies := make([]*bufio.Reader, n)
 		for i := range bodies {
 			bodies[i] = bufio.NewReader(s.get().Body)
@@ -156,7 +156,7 @@ func TestServeStalledClientHoldsNobody(t *testing.T) {
 		}
 		s.get() // and never read
 		start := time.Now()
-		big := strings.Repeat("x", 100<<10)
+		big := strings.Repeat("x", 20<<10) // five are more than a connection holds
 		for range 5 {
 			if _, err := l.Append(t.Context(), &sse.Event{Data: []byte(big)}); err != nil {
 				t.Fatal(err)
