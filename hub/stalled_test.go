@@ -1,3 +1,7 @@
+//go:build !race
+
+// One goroutine and a look at the heap: nothing for the race detector.
+
 package hub
 
 import (
