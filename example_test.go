@@ -1,0 +1,126 @@
+package tidewire_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/presence"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/ws"
+)
+
+// The programs of the README stand here, so that they are compiled and run; TestReadmeShowsCompiledCode compares them.
+
+func Example_webSocket() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		c, err := ws.Accept(w, r, nil)
+		for err == nil {
+			var m ws.Message
+			if m.Type, m.Data, err = c.Read(r.Context()); err == nil {
+				err = c.Write(r.Context(), m.Type, m.Data)
+			}
+		}
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	url, ctx := "ws"+server.URL[len("http"):]+"/echo", context.Background()
+
+	client := func() error {
+		c, err := ws.Dial(ctx, url, nil)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, ws.Text, []byte("hello")); err != nil {
+			return err
+		}
+		_, echo, err := c.Read(ctx)
+		fmt.Printf("%s %v\n", echo, err)
+		return c.Close(ws.CloseNormal, "")
+	}
+	fmt.Println(client())
+	// Output:
+	// hello <nil>
+	// <nil>
+}
+
+func Example_eventStream() {
+	mux := http.NewServeMux()
+	events := sse.NewLog(nil) // keeps the newest events, for those who come back
+	mux.Handle("GET /events", events)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	url, ctx := server.URL+"/events", context.Background()
+
+	cursor, _ := events.Head(ctx)
+	if _, err := events.Append(ctx, &sse.Event{Name: "tide", Data: []byte("high")}); err != nil {
+		fmt.Println(err)
+	}
+	client := &sse.Client{URL: url, Read: sse.ReadOptions{LastEventID: cursor}}
+	for ev, err := range client.Events(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s %s\n", ev.Name, ev.Data)
+		break
+	}
+	// Output: tide high
+}
+
+func Example_hub() {
+	type Story struct{ Title string }
+	ctx := context.Background()
+
+	h := hub.New(nil)
+	defer h.Close()
+	news := hub.TopicOf[Story](h, "news", nil)
+	first, _ := news.Publish(ctx, Story{"one"})
+	news.Publish(ctx, Story{"two"})
+
+	sub, err := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for ev, err := range sub.Events() {
+		if err != nil || ev.Marker == hub.MarkLive {
+			break // that was all so far; without the break it goes on with what comes
+		}
+		fmt.Println(ev.Value.Title)
+	}
+	// Output: two
+}
+
+func Example_presence() {
+	type User struct{ Name string }
+	ctx := context.Background()
+
+	h := hub.New(&hub.Options{Configure: func(topic string) (hub.TopicConfig, error) {
+		c, _ := presence.Config(topic)
+		return c, nil
+	}})
+	defer h.Close()
+	people := presence.New[User](h, nil)
+	defer people.Close()
+	ada, err := people.Enter(ctx, "room/1", "u1", User{"Ada"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ada.Disconnect() // gone after 10 s, unless she comes back
+
+	for changes, err := range people.Watch(ctx, "room/1") {
+		if err != nil {
+			break
+		}
+		for _, c := range changes {
+			fmt.Println(c.Kind, c.State.Name)
+		}
+		break
+	}
+	// Output: enter Ada
+}
