@@ -7,4 +7,4 @@ ignore (
 	./examples/board/web/node_modules
 )
 
-require github.com/google/go-cmp v0.7.0 // indirect
+require github.com/google/go-cmp v0.7.0
