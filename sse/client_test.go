@@ -112,8 +112,12 @@ func TestClientConnections(t *testing.T) {
 		{"format-field-id", []string{"id: …\nretry: 200\ndata: hello\n\n", "data: …\n\n"}, []string{"|hello|…", "|…|…"}, []string{"-", "…", "…"}},
 		{"format-field-id-2", []string{"id: …\ndata: hello\n\n", "data: …\n\n", "data: …\n\n"}, []string{"|hello|…", "|…|…", "|…|…"}, []string{"-", "…", "…", "…"}},
 		{"format-field-id-null", []string{"id: x\x00\nretry: 200\ndata: hello\n\n"}, []string{"|hello|"}, []string{"-", "-"}},
-		{"format-data-before-final-empty-line", []string{"retry:1000\ndata:test1\n\nid:test\ndata:test2\n", "data:test1\n\nid:test\ndata:test2\n"},
-			[]string{"|test1|", "|test1|"}, []string{"-", "-", "-"}},
+		{
+			"format-data-before-final-empty-line",
+			[]string{"retry:1000\ndata:test1\n\nid:test\ndata:test2\n", "data:test1\n\nid:test\ndata:test2\n"},
+			[]string{"|test1|", "|test1|"},
+			[]string{"-", "-", "-"},
+		},
 		{"id without data", []string{"id:9\n\n"}, nil, []string{"-", "9"}},
 		{"id is reset", []string{"id:9\ndata:a\n\n", "id\n\n"}, []string{"|a|9"}, []string{"-", "9", "-"}},
 	} {
@@ -258,230 +262,6 @@ func TestClientGivesUpBeforeTheRequest(t *testing.T) {
 	}
 }
 
-// A reconnection time is the middle of a window; it counts from the field on,
-// for all waits to come.
-func TestClientRetry(t *testing.T) {
-	seen := map[time.Duration]bool{}
-	for range 20 {
-		client(t, bodies("retry: 60000\n", "", ""), func(t *testing.T, c *sse.Client, s *script) {
-			if _, err := follow(t, c); err != nil {
-				t.Fatal(err)
-			}
-			for n := 1; n < len(s.times()); n++ {
-				// The policy's own delay comes on top.
-				wait := s.times()[n] - s.times()[n-1]
-				if wait < 30*time.Second || wait > 90*time.Second+2*time.Second {
-					t.Errorf("wait %d was %v, want one in 30 to 92 s", n, wait)
-				}
-				seen[wait.Truncate(10*time.Second)] = true
-			}
-		})
-	}
-	if len(seen) < 4 {
-		t.Errorf("sixty waits were all in %v", seen)
-	}
-}
-
-func TestClientRetryIsNoWayToHammer(t *testing.T) {
-	answer := func(n int, w http.ResponseWriter, r *http.Request) { body(w, "retry: 0\n") }
-	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-		anHour(t, c)
-		checkAttempts(t, s)
-	})
-	answer = func(n int, w http.ResponseWriter, r *http.Request) { body(w, "retry: 99999999999999999\n") }
-	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-		anHour(t, c)
-		if len(s.times()) < 2 || len(s.times()) > 10 {
-			t.Errorf("%d attempts in an hour", len(s.times()))
-		}
-	})
-}
-
-func TestClientRetryAfter(t *testing.T) {
-	answer := func(n int, w http.ResponseWriter, r *http.Request) {
-		switch n {
-		case 0:
-			w.Header().Set("Retry-After", "100")
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case 1:
-			w.Header().Set("Retry-After", time.Now().Add(200*time.Second).UTC().Format(http.TimeFormat))
-			w.WriteHeader(http.StatusTooManyRequests)
-		default:
-			w.WriteHeader(http.StatusNoContent)
-		}
-	}
-	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-		if _, err := follow(t, c); err != nil {
-			t.Fatal(err)
-		}
-		if w := s.times()[1]; w < 100*time.Second || w > 101*time.Second {
-			t.Errorf("after 503: %v", w)
-		}
-		if w := s.times()[2] - s.times()[1]; w < 199*time.Second || w > 202*time.Second {
-			t.Errorf("after 429: %v", w)
-		}
-	})
-}
-
-// anHour follows a client for a fake hour.
-func anHour(t *testing.T, c *sse.Client) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	var last error
-	for _, err := range c.Events(ctx) {
-		last = err
-	}
-	if !errors.Is(last, context.DeadlineExceeded) {
-		t.Errorf("ended with %v", last)
-	}
-}
-
-// checkAttempts allows what the default policy does in an hour: its waits
-// grow to 15 s on average.
-func checkAttempts(t *testing.T, s *script) {
-	t.Helper()
-	if n := len(s.times()); n < 150 || n > 400 {
-		t.Errorf("%d attempts in an hour, want some 240", n)
-	}
-}
-
-// A server that accepts and then closes must not be asked without pause,
-// whatever it says before, as long as it is nothing new.
-func TestClientAcceptThenCloseForAnHour(t *testing.T) {
-	for name, text := range map[string]string{
-		"nothing":       "",
-		"a comment":     ": stream\n\n",
-		"the same id":   "id: 1\ndata: x\n\n",
-		"no id":         "data: x\n\n",
-		"a cursor":      "id: %d\n\n",
-		"a gap":         "id: %d\nevent: gap\ndata: {\"reason\":\"epoch\"}\n\n",
-		"half an event": "id: %d\ndata: x\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			answer := func(n int, w http.ResponseWriter, r *http.Request) {
-				if strings.Contains(text, "%d") {
-					body(w, fmt.Sprintf(text, n))
-				} else {
-					body(w, text)
-				}
-			}
-			client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-				c.Read.NoData = true
-				anHour(t, c)
-				checkAttempts(t, s)
-			})
-		})
-	}
-}
-
-// New events are a reason to come back soon.
-func TestClientProgressResetsTheBackoff(t *testing.T) {
-	answer := func(n int, w http.ResponseWriter, r *http.Request) { body(w, fmt.Sprintf("id: %d\ndata: x\n\n", n)) }
-	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		n := 0
-		for range c.Events(ctx) {
-			n++
-		}
-		if n < 120 {
-			t.Errorf("%d events in a minute, want one each 250 ms", n)
-		}
-	})
-}
-
-func TestClientPoisonEventEndsTheStream(t *testing.T) {
-	answer := func(n int, w http.ResponseWriter, r *http.Request) {
-		body(w, "id: 1\ndata: fine\n\nid: 2\ndata: "+strings.Repeat("x", 100)+"\n\n")
-	}
-	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-		c.Read.MaxEvent = 50
-		got, err := follow(t, c)
-		if le, ok := errors.AsType[*sse.LimitError](err); !ok || le.Option != "MaxEvent" || len(s.times()) != 1 {
-			t.Errorf("%v after %d attempts, want a LimitError after one", err, len(s.times()))
-		}
-		if diff := cmp.Diff([]string{"|fine|1"}, got); diff != "" {
-			t.Errorf("(-want +got)\n%s", diff)
-		}
-	})
-}
-
-func TestClientIdleTimeout(t *testing.T) {
-	t.Run("no answer", func(t *testing.T) {
-		answer := func(n int, w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		client(t, answer, func(t *testing.T, c *sse.Client, s *script) { idles(t, c, s, 45*time.Second) })
-	})
-	t.Run("no heartbeat", func(t *testing.T) {
-		answer := func(n int, w http.ResponseWriter, r *http.Request) {
-			body(w, "data: x\n\n")
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}
-		client(t, answer, func(t *testing.T, c *sse.Client, s *script) { idles(t, c, s, 45*time.Second) })
-	})
-	t.Run("no end of an error", func(t *testing.T) {
-		answer := func(n int, w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusBadGateway)
-			_, _ = io.WriteString(w, "sorry")
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}
-		client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
-			c.Policy.MaxAttempts = 1
-			_, err := follow(t, c)
-			if re, ok := errors.AsType[*sse.ResponseError](err); !ok || string(re.Body) != "sorry" || time.Since(s.start) > time.Minute {
-				t.Errorf("%v after %v", err, time.Since(s.start))
-			}
-		})
-	})
-	t.Run("heartbeats keep it", func(t *testing.T) {
-		s := func(n int, w http.ResponseWriter, r *http.Request) {
-			stream(t, nil, func(s *sse.Writer, r *http.Request) { <-s.Done() }).ServeHTTP(w, r)
-		}
-		client(t, s, func(t *testing.T, c *sse.Client, s *script) {
-			anHour(t, c)
-			if len(s.times()) != 1 {
-				t.Errorf("%d connections, want one", len(s.times()))
-			}
-		})
-	})
-	t.Run("a slow caller is not idle", func(t *testing.T) {
-		client(t, bodies("data: a\n\ndata: b\n\n"), func(t *testing.T, c *sse.Client, s *script) {
-			n := 0
-			for _, err := range c.Events(t.Context()) {
-				if err != nil {
-					t.Error(err)
-				}
-				n++
-				time.Sleep(time.Hour)
-			}
-			if n != 2 {
-				t.Errorf("%d events", n)
-			}
-		})
-	})
-}
-
-// idles checks that connections end after the idle time, by ErrIdle.
-func idles(t *testing.T, c *sse.Client, s *script, after time.Duration) {
-	t.Helper()
-	waits := 0
-	c.OnWait = func(failed int, d time.Duration, last error) {
-		waits++
-		if !errors.Is(last, sse.ErrIdle) || time.Since(s.start)-s.times()[len(s.times())-1] != after {
-			t.Errorf("ended with %v after %v", last, time.Since(s.start)-s.times()[len(s.times())-1])
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	for range c.Events(ctx) {
-	}
-	if waits < 5 {
-		t.Errorf("%d waits in ten minutes", waits)
-	}
-}
-
 func TestClientEnds(t *testing.T) {
 	answer := func(n int, w http.ResponseWriter, r *http.Request) {
 		body(w, "data: x\n\n")
@@ -558,65 +338,17 @@ func TestClientTellsWhatHappens(t *testing.T) {
 	})
 }
 
-func TestClientRedirects(t *testing.T) {
-	const secret = "X-Api-Key"
-	run := func(t *testing.T, status int, target string, c *sse.Client) (events, seen []string, err error) {
-		t.Helper()
-		client(t, func(n int, w http.ResponseWriter, r *http.Request) {
-			seen = append(seen, fmt.Sprintf("%s %s%s id=%s key=%s auth=%s", r.Method, r.Host, r.URL.Path, r.Header.Get("Last-Event-ID"), r.Header.Get(secret), r.Header.Get("Authorization")))
-			switch {
-			case r.URL.Path == "/":
-				http.Redirect(w, r, target, status)
-			case len(seen) > 3:
-				w.WriteHeader(http.StatusNoContent)
-			default:
-				body(w, "id: 5\ndata: x\n\n")
-			}
-		}, func(t *testing.T, base *sse.Client, s *script) {
-			c.URL, c.HTTP = base.URL, base.HTTP
-			c.Header = http.Header{secret: {"k"}, "Authorization": {"a"}}
-			events, err = follow(t, c)
-		})
-		return events, seen, err
+func TestErrorsName(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&sse.LimitError{Option: "MaxEvent", Limit: 9}, "9 bytes (ReadOptions.MaxEvent)"},
+		{&sse.RefusedError{Status: 503, Err: sse.ErrFull}, "too many streams (GroupOptions.MaxStreams) (answered 503 Service Unavailable)"},
+		{&sse.Gap{Reason: sse.GapTrimmed, From: "e.1", Now: "e.3", Missed: 2}, `gap after "e.1" (trimmed): goes on after "e.3", 2 missed`},
+	} {
+		if !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%q does not say %q", tt.err, tt.want)
+		}
 	}
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		t.Run(strconv.Itoa(status), func(t *testing.T) {
-			_, seen, err := run(t, status, "/there", &sse.Client{Read: sse.ReadOptions{LastEventID: "4"}})
-			want := []string{
-				"GET board.test/ id=4 key=k auth=a", "GET board.test/there id=4 key=k auth=a",
-				"GET board.test/ id=5 key=k auth=a", "GET board.test/there id=5 key=k auth=a",
-			}
-			if diff := cmp.Diff(want, seen); diff != "" || err != nil {
-				t.Errorf("%v (-want +got)\n%s", err, diff)
-			}
-		})
-	}
-	t.Run("another origin gets no secrets", func(t *testing.T) {
-		events, seen, err := run(t, 307, "http://edge.test/there", &sse.Client{})
-		want := []string{
-			"GET board.test/ id= key=k auth=a", "GET edge.test/there id= key= auth=",
-			"GET board.test/ id=5 key=k auth=a", "GET edge.test/there id=5 key= auth=", // the id came from there
-		}
-		if diff := cmp.Diff(want, seen); diff != "" || err != nil || len(events) != 1 {
-			t.Errorf("%v, %v (-want +got)\n%s", err, events, diff)
-		}
-	})
-	t.Run("another origin gets no cursor", func(t *testing.T) {
-		_, seen, err := run(t, 307, "http://edge.test/there", &sse.Client{Read: sse.ReadOptions{LastEventID: "4"}})
-		if !errors.Is(err, sse.ErrForeignRedirect) || len(seen) != 1 {
-			t.Errorf("%v after %v", err, seen)
-		}
-	})
-	t.Run("unless trusted", func(t *testing.T) {
-		_, seen, err := run(t, 307, "http://edge.test/there", &sse.Client{TrustRedirects: true, Read: sse.ReadOptions{LastEventID: "4"}})
-		if err != nil || len(seen) < 2 || seen[1] != "GET edge.test/there id=4 key=k auth=" { // net/http itself keeps Authorization back
-			t.Errorf("%v after %v", err, seen)
-		}
-	})
-	t.Run("for ever", func(t *testing.T) {
-		_, seen, err := run(t, 307, "/", &sse.Client{Policy: backoff.Policy{MaxAttempts: 1}})
-		if err == nil || len(seen) != 10 {
-			t.Errorf("%v after %d requests", err, len(seen))
-		}
-	})
 }

@@ -20,8 +20,11 @@ func TestAppendEvent(t *testing.T) {
 		want  string
 	}{
 		{"data", sse.Event{Data: []byte("hello")}, "data: hello\n\n"},
-		{"all fields", sse.Event{Name: "n", ID: "1", Data: []byte("d"), Retry: time.Second, Comment: "c"},
-			": c\nretry: 1000\nid: 1\nevent: n\ndata: d\n\n"},
+		{
+			"all fields",
+			sse.Event{Name: "n", ID: "1", Data: []byte("d"), Retry: time.Second, Comment: "c"},
+			": c\nretry: 1000\nid: 1\nevent: n\ndata: d\n\n",
+		},
 		{"zero value is an empty message", sse.Event{}, "data: \n\n"},
 		{"name alone is dispatched", sse.Event{Name: "n"}, "event: n\ndata: \n\n"},
 		{"id alone is dispatched", sse.Event{ID: "1"}, "id: 1\ndata: \n\n"},

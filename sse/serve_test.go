@@ -156,7 +156,7 @@ func TestServeStalledClientHoldsNobody(t *testing.T) {
 		}
 		s.get() // and never read
 		start := time.Now()
-		big := strings.Repeat("x", 20<<10) // five are more than a connection holds
+		big := strings.Repeat("x", 14<<10) // five are more than a connection holds
 		for range 5 {
 			if _, err := l.Append(t.Context(), &sse.Event{Data: []byte(big)}); err != nil {
 				t.Fatal(err)

@@ -196,6 +196,7 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 	w.writes++
 	return len(p), nil
 }
+
 func (w *countingWriter) FlushError() error {
 	w.flushes++
 	return w.fail

@@ -1,0 +1,179 @@
+package sse_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+var errStore = errors.New("store is broken")
+
+// brokenStore is a log whose methods can be made to fail.
+type brokenStore struct {
+	*sse.Log
+	append func(e *sse.Event) (string, error)                      // in place of Append
+	after  func(cursor string, yield func(*sse.Event, error) bool) // in place of After
+	head   error
+}
+
+func (b *brokenStore) Append(ctx context.Context, e *sse.Event) (string, error) {
+	if b.append != nil {
+		return b.append(e)
+	}
+	return b.Log.Append(ctx, e)
+}
+
+func (b *brokenStore) After(ctx context.Context, cursor string) iter.Seq2[*sse.Event, error] {
+	if b.after != nil {
+		return func(yield func(*sse.Event, error) bool) { b.after(cursor, yield) }
+	}
+	return b.Log.After(ctx, cursor)
+}
+
+func (b *brokenStore) Head(ctx context.Context) (string, error) {
+	if b.head != nil {
+		return "", b.head
+	}
+	return b.Log.Head(ctx)
+}
+
+// What the store did not take, nobody gets.
+func TestLogStoreAppendFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &brokenStore{Log: sse.NewLog(nil)}
+		l := sse.NewLog(&sse.LogOptions{Store: store})
+		var got []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			got = take(t, l, sse.Live, 1)
+		}()
+		synctest.Wait()
+		for name, f := range map[string]func(*sse.Event) (string, error){
+			"fails":  func(*sse.Event) (string, error) { return "", errStore },
+			"no id":  func(*sse.Event) (string, error) { return "", nil },
+			"bad id": func(*sse.Event) (string, error) { return "a\nb", nil },
+		} {
+			store.append = f
+			if id, err := l.Append(t.Context(), &sse.Event{Data: []byte(name)}); err == nil || id != "" {
+				t.Errorf("%s: id %q, error %v", name, id, err)
+			}
+		}
+		store.append = nil
+		publish(t, l, 7, 8)
+		<-done
+		if diff := cmp.Diff([]string{"7"}, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+// A store that can't give all ends the follower with its error.
+func TestLogStoreReadFails(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after func(cursor string, yield func(*sse.Event, error) bool)
+		want  []string
+		is    error
+	}{
+		"at once": {
+			func(_ string, yield func(*sse.Event, error) bool) { yield(nil, errStore) },
+			nil, errStore,
+		},
+		"in the middle": {
+			func(_ string, yield func(*sse.Event, error) bool) {
+				_ = yield(&sse.Event{ID: "1", Data: []byte("one")}, nil) && yield(nil, errStore)
+			},
+			[]string{"one"},
+			errStore,
+		},
+		"at its end": {
+			func(cursor string, yield func(*sse.Event, error) bool) {
+				if cursor == "1" {
+					yield(nil, errStore)
+					return
+				}
+				yield(&sse.Event{ID: "1", Data: []byte("one")}, nil)
+			},
+			[]string{"one"},
+			errStore,
+		},
+		"an event that can't be sent": {
+			func(_ string, yield func(*sse.Event, error) bool) { yield(&sse.Event{ID: "a\nb"}, nil) },
+			nil, &sse.FieldError{Field: "id", Reason: "it has a line end"},
+		},
+		"refuses its own cursor": {
+			func(cursor string, yield func(*sse.Event, error) bool) {
+				yield(nil, &sse.Gap{Reason: sse.GapEpoch, From: cursor, Now: "0", Missed: -1})
+			},
+			[]string{"gap"},
+			&sse.Gap{Reason: sse.GapEpoch, From: "0", Now: "0", Missed: -1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := sse.NewLog(&sse.LogOptions{Store: &brokenStore{Log: sse.NewLog(nil), after: tt.after}})
+			var got []string
+			var last error
+			for e, err := range l.Follow(t.Context(), "x") {
+				if last = err; err != nil {
+					continue
+				}
+				if e.Name == sse.GapEvent {
+					got = append(got, "gap")
+				} else {
+					got = append(got, string(e.Data))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if !errors.Is(last, errStore) && (last == nil || last.Error() != tt.is.Error()) {
+				t.Errorf("ended with %v, want %v", last, tt.is)
+			}
+		})
+	}
+}
+
+// A request that can't be served because of the store gets an error response.
+func TestServeStoreFails(t *testing.T) {
+	fails := func(_ string, yield func(*sse.Event, error) bool) { yield(nil, errStore) }
+	for name, store := range map[string]*brokenStore{
+		"head":   {Log: sse.NewLog(nil), head: errStore},
+		"cursor": {Log: sse.NewLog(nil), after: fails},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := sse.NewLog(&sse.LogOptions{Store: store})
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			if name == "cursor" {
+				r.Header.Set("Last-Event-ID", "1")
+			}
+			rec := httptest.NewRecorder()
+			err := l.Serve(rec, r, nil)
+			re, ok := errors.AsType[*sse.RefusedError](err)
+			if !ok || !errors.Is(err, errStore) || re.Status != 500 || rec.Code != 500 {
+				t.Errorf("error %v, answered %d", err, rec.Code)
+			}
+		})
+	}
+}
+
+// A log over a store that is not empty gives its events, as after a restart.
+func TestLogStoreOutlivesTheLog(t *testing.T) {
+	store := sse.NewLog(nil)
+	ids := publish(t, sse.NewLog(&sse.LogOptions{Store: store}), 0, 5)
+	l := sse.NewLog(&sse.LogOptions{Store: store})
+	if head := headOf(t, l); head != ids[4] {
+		t.Errorf("head %q, want %q", head, ids[4])
+	}
+	publish(t, l, 5, 8)
+	if diff := cmp.Diff([]string{"2", "3", "4", "5", "6", "7"}, take(t, l, ids[1], 6)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
