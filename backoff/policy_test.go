@@ -112,7 +112,7 @@ func TestDelayPropertiesOfAnyPolicy(t *testing.T) {
 			fail("normal() gives %+v", norm)
 		}
 		var before time.Duration
-		for _, n := range []int{math.MinInt, -1, 0, 1, 2, 3, 10, 62, 63, 64, 1023, 1024, 1075, 1 << 31, math.MaxInt - 1, math.MaxInt} {
+		for _, n := range []int{math.MinInt, -1, 0, 1, 2, 3, 10, 62, 63, 64, 1023, 1024, 1075, math.MaxInt32, math.MaxInt - 1, math.MaxInt} {
 			low, high, some := p.delay(n, lowest), p.delay(n, highest), p.Delay(n)
 			if low < 0 || high > norm.Max || some < low || some > high {
 				fail("Delay(%d) = %v, outside of [%v, %v] or of Max %v", n, some, low, high, norm.Max)
