@@ -1,0 +1,272 @@
+//go:build linux && (amd64 || arm64)
+
+package netio
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+)
+
+func (s *stay) bind() {
+	s.readInside, s.readOnce, s.peek = s.inside, s.once, s.readable
+}
+
+// inside is the callback form's whole activity: it runs in one RawConn.Read from the first byte after a silence to the
+// next silence, and the protocol runs in it. False means wait. A wait needs no receive that fails first: an edge that
+// comes after the last receive is latched in the runtime's poller until the wait that follows.
+func (s *stay) inside(fd uintptr) bool {
+	c := s.c
+	for {
+		if !s.recv(fd) {
+			s.settle()
+			return false
+		}
+		if s.err != nil {
+			return true
+		}
+		s.feed()
+		if c.corked.Load() {
+			c.uncorkIn(fd)
+		}
+		if s.next == Pause || c.attention.Load() {
+			return true
+		}
+		if !s.more {
+			if s.sleepy() {
+				return true
+			}
+			s.settle()
+			return false
+		}
+	}
+}
+
+// once is the blocking form's: it receives, and leaves.
+func (s *stay) once(fd uintptr) bool { return s.recv(fd) }
+
+func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd, s.one[:]) }
+
+// recv reports false if there was nothing.
+func (s *stay) recv(fd uintptr) bool {
+	c := s.c
+	b, p := s.place(readSize)
+	n, more, e := sysRecv(c.cfg.faults, fd, b, p, c.inq)
+	s.more = more
+	switch {
+	case e == syscall.EAGAIN:
+		s.placed(b, 0)
+		s.more = false
+		return false
+	case e != 0:
+		s.placed(b, 0)
+		s.err = c.sysErr("read", "recvmsg", e)
+	case n == 0:
+		s.placed(b, 0)
+		s.err = io.EOF
+	default:
+		s.placed(b, n)
+	}
+	return true
+}
+
+func (c *Conn) sysErr(op, call string, e syscall.Errno) error {
+	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: os.NewSyscallError(call, e)}
+}
+
+func (c *Conn) receiveFast(s *stay) error {
+	if err := c.raw.Read(s.readOnce); err != nil {
+		return err
+	}
+	err := s.err
+	s.err = nil
+	return err
+}
+
+// receiveTLS waits on the socket without a buffer, and takes one when bytes are there. tls.Conn reads what the socket
+// has, so it may hold further records that no edge will tell of. It does not say, but it can be asked: with a deadline
+// that has passed it gives what it holds and fails without a system call when it needs more. Such an error is temporary,
+// which crypto/tls lets pass without harm.
+func (c *Conn) receiveTLS(s *stay) error {
+	for {
+		if c.tlsMore {
+			if n, err := c.readHeld(s); n > 0 || err != nil && !isTimeout(err) {
+				return err
+			}
+			c.tlsMore = false
+		}
+		if s.more = false; s.sleepy() {
+			return errQuiet
+		}
+		if !c.rearm(s) {
+			return os.ErrDeadlineExceeded
+		}
+		if err := c.raw.Read(s.peek); err != nil {
+			return err
+		}
+		c.tlsMore = true
+		b, p := s.place(readSize)
+		n, err := c.nc.Read(p)
+		raceReceive()
+		s.more = true
+		s.placed(b, n)
+		if n > 0 {
+			return nil
+		}
+		if err != nil {
+			return plainErr(err)
+		}
+	}
+}
+
+// readHeld reads what tls.Conn holds, without the socket.
+func (c *Conn) readHeld(s *stay) (int, error) {
+	c.mu.Lock()
+	if c.deadline != dlPast {
+		_ = c.nc.SetReadDeadline(longAgo)
+		c.deadline = dlHeld
+	}
+	c.mu.Unlock()
+	b, p := s.place(readSize)
+	n, err := c.nc.Read(p)
+	s.more = n > 0
+	s.placed(b, n)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, plainErr(err)
+}
+
+// rearm sets the deadline of a wait anew after readHeld has moved it, unless somebody wants the reader out.
+func (c *Conn) rearm(s *stay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.attention.Load() {
+		return false
+	}
+	if c.deadline == dlHeld {
+		c.armDeadline(s)
+	}
+	return true
+}
+
+var (
+	shutWrite = func(fd uintptr) { sysShutdown(fd, syscall.SHUT_WR) }
+	shutBoth  = func(fd uintptr) { sysShutdown(fd, syscall.SHUT_RDWR) }
+)
+
+// sendOp is what an attempt to send needs. It is pooled, so that its method is bound once.
+type sendOp struct {
+	c     *Conn
+	once  func(fd uintptr)
+	loop  func(fd uintptr) bool
+	p     []byte
+	parts [][]byte // if p is nil
+	n     int
+	e     syscall.Errno
+	state sendState
+	two   [2][]byte
+}
+
+var sendOps sync.Pool
+
+func (c *Conn) newSend() *sendOp {
+	op, ok := sendOps.Get().(*sendOp)
+	if !ok {
+		op = new(sendOp)
+		op.once, op.loop = op.send, op.sendOrWait
+	}
+	op.c = c
+	return op
+}
+
+func (op *sendOp) free() {
+	op.c, op.p, op.parts, op.n, op.e, op.two = nil, nil, nil, 0, 0, [2][]byte{}
+	sendOps.Put(op)
+}
+
+func (op *sendOp) send(fd uintptr) {
+	if op.p != nil {
+		op.n, op.e = sysSend(op.c.cfg.faults, fd, op.p)
+	} else {
+		op.n, op.e = sysSendParts(op.c.cfg.faults, fd, &op.state, op.parts)
+	}
+}
+
+func (op *sendOp) sendOrWait(fd uintptr) bool {
+	op.send(fd)
+	return op.e != syscall.EAGAIN
+}
+
+// result is what the attempt came to; a full socket is no error.
+func (op *sendOp) result(err error) (int, error) {
+	c, n, e := op.c, op.n, op.e
+	op.free()
+	switch {
+	case err != nil:
+		return 0, err
+	case e != 0 && e != syscall.EAGAIN:
+		return 0, c.sysErr("write", "sendmsg", e)
+	}
+	return n, nil
+}
+
+// joinLimit is up to where copying head and body together is cheaper than giving the system two slices.
+const joinLimit = 2 << 10
+
+// try sends what the socket has room for. Control references the descriptor for the time of the call, and nothing else:
+// a RawConn.Write would also contend for the lock of writers that wait.
+func (c *Conn) try(head, body []byte) (int, error) {
+	op := c.newSend()
+	var b *buffer
+	switch {
+	case len(head) == 0:
+		op.p = body
+	case len(body) == 0, len(head)+len(body) <= joinLimit, len(head) > joinLimit:
+		b = appended(nil, head, body) // also so that head may lie on the caller's stack
+		op.p = b.bytes()
+	default:
+		b = appended(nil, head, nil)
+		op.two = [2][]byte{b.bytes(), body}
+		op.parts = op.two[:]
+	}
+	err := c.raw.Control(op.once)
+	if b != nil {
+		b.free()
+	}
+	return op.result(err)
+}
+
+// tryFrames sends what the socket has room for of up to maxParts frames.
+func (c *Conn) tryFrames(frames [][]byte) (int, error) {
+	op := c.newSend()
+	if len(frames) == 1 {
+		op.p = frames[0]
+	} else {
+		op.parts = frames
+	}
+	return op.result(c.raw.Control(op.once))
+}
+
+// writeFast waits until the socket has taken some of p.
+func (c *Conn) writeFast(p []byte) (int, error) {
+	op := c.newSend()
+	op.p = p
+	return op.result(c.raw.Write(op.loop))
+}
+
+// uncorkIn is uncork for the reader inside its callback: the descriptor is referenced already.
+func (c *Conn) uncorkIn(fd uintptr) {
+	b := c.collected()
+	if b == nil {
+		return
+	}
+	n, e := sysSend(c.cfg.faults, fd, b.bytes())
+	var err error
+	if e != 0 && e != syscall.EAGAIN {
+		err = c.sysErr("write", "sendmsg", e)
+	}
+	c.triedQueue(b, n, err)
+}

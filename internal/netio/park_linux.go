@@ -1,0 +1,205 @@
+//go:build linux && (amd64 || arm64)
+
+package netio
+
+import (
+	"os"
+	"sync"
+	"syscall"
+)
+
+// ticket is a connection's place in the park. It belongs to the holder of the reader role, and at the end to release,
+// which comes when there is none.
+type ticket struct {
+	slot  int32 // from 1; 0 is none
+	gen   uint32
+	added bool // the epoll knows the descriptor
+}
+
+// parkingLot is the one epoll in which all silent connections of the process lie. It is itself a file that the runtime's
+// poller can wait for, so it costs one goroutine and no thread.
+type parkingLot struct {
+	f    *os.File
+	raw  syscall.RawConn
+	evs  [128]syscall.EpollEvent
+	wake [128]*Conn
+
+	mu    sync.Mutex
+	slots []slot
+	free  []int32
+}
+
+// slot is what the kernel's event leads to. Its generation tells an event for the connection that is here now from one
+// for a connection that was.
+type slot struct {
+	c   *Conn
+	gen uint32
+}
+
+// lot is shared by all connections that have ever parked and not yet ended; the last one closes it.
+var lot struct {
+	mu    sync.Mutex
+	users int
+	*parkingLot
+}
+
+// enterLot gives c a place, if it has none, and returns the lot.
+func enterLot(c *Conn) (*parkingLot, error) {
+	lot.mu.Lock()
+	defer lot.mu.Unlock()
+	if c.place.slot != 0 {
+		return lot.parkingLot, nil
+	}
+	if lot.users == 0 {
+		p, err := newLot()
+		if err != nil {
+			return nil, err
+		}
+		lot.parkingLot = p
+		go p.run()
+	}
+	lot.users++
+	c.place = lot.take(c)
+	return lot.parkingLot, nil
+}
+
+// leaveLot gives the place back. The kernel forgets a descriptor that is closed.
+func leaveLot(c *Conn) {
+	lot.mu.Lock()
+	defer lot.mu.Unlock()
+	if c.place.slot == 0 {
+		return
+	}
+	lot.give(c.place)
+	c.place = ticket{}
+	lot.users--
+	if lot.users == 0 {
+		_ = lot.f.Close() // ends run
+		lot.parkingLot = nil
+	}
+}
+
+func newLot() (*parkingLot, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil { // so that NewFile gives it to the poller
+		_ = syscall.Close(fd)
+		return nil, os.NewSyscallError("setnonblock", err)
+	}
+	p := &parkingLot{f: os.NewFile(uintptr(fd), "epoll")}
+	p.raw, err = p.f.SyscallConn()
+	return p, err
+}
+
+func (p *parkingLot) take(c *Conn) ticket {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		p.slots = append(p.slots, slot{})
+		p.free = append(p.free, int32(len(p.slots)))
+	}
+	n := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	s := &p.slots[n-1]
+	s.c = c
+	return ticket{slot: n, gen: s.gen}
+}
+
+func (p *parkingLot) give(t ticket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.slots[t.slot-1]
+	s.c = nil
+	s.gen++
+	p.free = append(p.free, t.slot)
+}
+
+// run hands every connection of which the epoll reports something to a goroutine of its own. It ends when the file is
+// closed. It never calls the protocol.
+func (p *parkingLot) run() {
+	_ = p.raw.Read(func(fd uintptr) bool {
+		for {
+			n, err := syscall.EpollWait(int(fd), p.evs[:], 0)
+			if err == syscall.EINTR {
+				continue
+			}
+			if n <= 0 {
+				return false
+			}
+			p.mu.Lock()
+			for i, ev := range p.evs[:n] {
+				p.wake[i] = nil
+				if s := p.slots[ev.Fd-1]; s.gen == uint32(ev.Pad) {
+					p.wake[i] = s.c
+				}
+			}
+			p.mu.Unlock()
+			for i, c := range p.wake[:n] {
+				if p.wake[i] = nil; c != nil {
+					c.woken()
+				}
+			}
+		}
+	})
+}
+
+func (c *Conn) woken() {
+	c.mu.Lock()
+	do := c.step(evWake)
+	c.mu.Unlock()
+	if do&refused == 0 {
+		c.apply(do)
+	}
+}
+
+// park gives the caller's reader role to the epoll; false: it was refused, and the caller still has it.
+//
+// The state changes first, so that whoever the epoll wakes finds it parked. What has come since the last receive is seen
+// by the kernel while it arms, and reported at once. Control has both descriptors referenced: they can't be closed, and
+// so not be another's, for as long as the call takes.
+func (c *Conn) park() bool {
+	p, err := enterLot(c)
+	if err != nil {
+		c.noPark = true // the goroutine stays
+		return false
+	}
+	op, t := syscall.EPOLL_CTL_MOD, c.place
+	if !t.added {
+		op, c.place.added = syscall.EPOLL_CTL_ADD, true
+	}
+	c.mu.Lock()
+	do := c.step(evIdle)
+	c.mu.Unlock()
+	if do&refused != 0 {
+		c.place.added = t.added
+		return false
+	}
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: t.slot, Pad: int32(t.gen)}
+	// If either Control fails, the connection has ended meanwhile, by somebody who has seen it parked.
+	_ = c.raw.Control(func(fd uintptr) {
+		_ = p.raw.Control(func(epfd uintptr) { err = syscall.EpollCtl(int(epfd), op, int(fd), &ev) })
+	})
+	if err != nil { // no room in the epoll
+		c.unparked()
+	}
+	return true
+}
+
+// unparked goes on with a connection that the epoll would not take.
+func (c *Conn) unparked() {
+	c.mu.Lock()
+	do := c.step(evWake)
+	if do&refused == 0 {
+		c.noPark = true
+	}
+	c.mu.Unlock()
+	if do&refused == 0 {
+		c.apply(do)
+	}
+}
+
+func (c *Conn) canPark() bool {
+	return c.wire != plain && !c.noPark && c.cfg.parkAfter() > 0
+}

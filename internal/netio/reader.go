@@ -1,0 +1,342 @@
+package netio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// stay is one goroutine's hold of the reader role. It is pooled, so that its bound methods are made once.
+type stay struct {
+	c *Conn
+
+	readInside func(fd uintptr) bool
+	readOnce   func(fd uintptr) bool
+	peek       func(fd uintptr) bool
+	one        [1]byte // for peek
+
+	parks   bool   // the silence of this stay ends in the park
+	discard bool   // the connection is finishing: input is thrown away
+	next    Next   // the protocol's last word
+	more    bool   // the wire may hold more: the last receive did not empty it
+	quiet   bool   // nothing but quiet input so far
+	fed     bool   // there was input
+	seen    uint32 // Activity when the idle deadline was set
+	room    []byte // the protocol's own memory, filled by the last receive
+	err     error  // of the last receive
+}
+
+var stays sync.Pool
+
+func (c *Conn) newStay(parks bool) *stay {
+	s, ok := stays.Get().(*stay)
+	if !ok {
+		s = new(stay)
+		s.bind()
+	}
+	s.c, s.parks, s.quiet = c, parks, true
+	return s
+}
+
+func (s *stay) free() {
+	*s = stay{readInside: s.readInside, readOnce: s.readOnce, peek: s.peek}
+	stays.Put(s)
+}
+
+// Serve is the callback form: from now on the core reads, on a goroutine of its own while the peer is active and on none
+// while it is silent. After a pause it goes on. It does nothing while somebody reads, and never waits.
+func (c *Conn) Serve() {
+	c.mu.Lock()
+	do := c.step(evServe)
+	c.mu.Unlock()
+	if do&refused != 0 {
+		return
+	}
+	if c.canPark() && c.in == nil && !c.tlsMore && c.park() {
+		return // a new connection needs no goroutine before its first bytes
+	}
+	c.apply(do)
+}
+
+// serve is the core's own reader. It ends when the connection parks, pauses or ends.
+func (c *Conn) serve() {
+	s := c.newStay(c.canPark())
+	orderly := false
+	defer func() {
+		if !orderly { // the protocol panicked, or ended the goroutine: the role must not be lost
+			c.abandon()
+		}
+	}()
+	if c.in != nil {
+		s.feed()
+	}
+	for c.visit(s) {
+	}
+	orderly = true
+	s.free()
+}
+
+func (c *Conn) abandon() {
+	c.feeding.Store(false)
+	c.CloseNow(ErrAbandoned)
+	c.leave()
+}
+
+// visit goes into the wire once and acts on what it came out with. It reports whether the role is still held.
+func (c *Conn) visit(s *stay) bool {
+	if s.next == Pause {
+		s.next = More
+		c.mu.Lock()
+		do := c.step(evPause)
+		c.mu.Unlock()
+		if do&refused == 0 {
+			return false
+		}
+	}
+	if !c.admit(s) {
+		c.leave()
+		return false
+	}
+	if c.wire == fast && !c.cfg.outside {
+		err := c.raw.Read(s.readInside)
+		if err == nil {
+			err = s.err
+		}
+		return c.back(s, err)
+	}
+	if err := c.receive(s); err != nil || s.discard {
+		return c.back(s, err)
+	}
+	s.feed()
+	c.uncork()
+	return !s.sleepy() || c.back(s, nil)
+}
+
+// errQuiet is receiveTLS's way to say that the stay is sleepy, which it can't know before it has asked for more.
+var errQuiet = errors.New("netio: quiet")
+
+// admit is passed before every wait, and is where a reader learns what has happened meanwhile: attention is cleared
+// here, with the lock held, and set with the lock held, after which poke moves the deadline. So whoever changes the
+// state comes either before admit, and is seen by it, or after it, and throws the reader out of the wire.
+func (c *Conn) admit(s *stay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attention.Store(false)
+	if c.life >= closing {
+		return false
+	}
+	if c.life > open && !s.discard {
+		s.discard = true
+		if c.in != nil {
+			c.in.free()
+			c.in = nil
+		}
+	}
+	c.armDeadline(s)
+	c.inWire = true
+	return true
+}
+
+// armDeadline readies the read deadline for a wait. c.mu is held. Errors can be ignored: a connection that can't set
+// its deadline can't be read either.
+func (c *Conn) armDeadline(s *stay) {
+	switch {
+	case c.tlsMore:
+		// What tls.Conn holds is asked for first, with a deadline that has passed, and rearm comes before the wait.
+		if c.deadline == dlPast {
+			c.deadline = dlHeld
+		}
+	case s.parks && (c.deadline != dlIdle || !c.inWire):
+		// The deadline is not moved with each message, so silence is noticed after one to two of these.
+		c.deadline = dlIdle
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.parkAfter()))
+		s.seen = c.seen.Load()
+	case !s.parks && c.deadline != dlNone:
+		c.deadline = dlNone
+		_ = c.nc.SetReadDeadline(time.Time{})
+	}
+}
+
+// back acts on what the wire said, and reports whether the role is still held.
+func (c *Conn) back(s *stay, err error) bool {
+	s.err = nil
+	c.mu.Lock()
+	c.inWire = false
+	poked := c.deadline == dlPast || c.attention.Load()
+	switch {
+	case err == nil && !s.sleepy():
+		c.mu.Unlock()
+		return true
+	case err == nil, err == errQuiet, isTimeout(err) && s.parks && !poked && s.seen == c.seen.Load():
+		c.mu.Unlock()
+		s.settle()
+		if c.park() {
+			return false
+		}
+		s.parks = c.canPark()
+		return true
+	case isTimeout(err):
+		c.mu.Unlock()
+		return true
+	case err == io.EOF:
+		c.mu.Unlock()
+		c.inputEnded(err)
+		return false
+	}
+	c.mu.Unlock()
+	c.CloseNow(err)
+	c.leave()
+	return false
+}
+
+// leave gives the role up for good. It is the last of a core's reader; the protocol hears of the end here.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	do := c.end(evLeave, nil)
+	c.mu.Unlock()
+	c.apply(do)
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}
+
+// sleepy says that the silence which ended just now was only interrupted by quiet input.
+func (s *stay) sleepy() bool {
+	return s.parks && s.quiet && s.fed && !s.more && s.next != Pause && s.c.in == nil
+}
+
+// Pump is the blocking form: the caller reads, until the protocol says Pause or the context ends. The latter does not
+// harm the connection: the next Pump goes on where this one was. It returns nil after a pause, the context's error,
+// ErrReading, or the *ClosedError of a connection that has ended.
+func (c *Conn) Pump(ctx context.Context) error {
+	done := ctx.Done()
+	if done != nil && ctx.Err() != nil {
+		return ctxErr(ctx)
+	}
+	c.mu.Lock()
+	if do := c.step(evEnter); do&refused != 0 {
+		err := c.errLocked()
+		c.mu.Unlock()
+		if err == nil {
+			return ErrReading
+		}
+		return err
+	}
+	c.mu.Unlock()
+	if done != nil || c.watch != nil {
+		c.watchFor(ctx)
+	}
+	s := c.newStay(false)
+	if c.in != nil {
+		s.feed()
+	}
+	if s.next != Pause {
+		c.pump(s)
+	}
+	err := c.pumped(ctx, s)
+	s.free()
+	return err
+}
+
+// pump waits and feeds until there is a reason to leave. Its frames lie under every idle reader's wait, so it is kept
+// small: a stack that once grew past 2 KiB stays large for as long as its goroutine waits.
+func (c *Conn) pump(s *stay) {
+	for s.next != Pause {
+		c.uncork()
+		if !c.admitPump(s) {
+			return
+		}
+		if s.err = c.receive(s); s.err != nil {
+			if c.pumpFailed(s) {
+				return
+			}
+			continue
+		}
+		s.feed()
+	}
+}
+
+// admitPump is admit for a Pump, which leaves also when the connection finishes and when its context ends.
+func (c *Conn) admitPump(s *stay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attention.Store(false)
+	if c.life != open {
+		return false
+	}
+	if c.watch != nil {
+		c.watch.active = true
+		if c.watch.fired {
+			return false
+		}
+	}
+	c.armDeadline(s)
+	c.inWire = true
+	return true
+}
+
+// pumpFailed reports whether the Pump is over.
+func (c *Conn) pumpFailed(s *stay) bool {
+	if isTimeout(s.err) {
+		s.err = nil
+		return false // admitPump knows whether it was meant for us
+	}
+	return true
+}
+
+// pumped gives the role back, or on to a goroutine of the core if the connection has ended and must be drained.
+func (c *Conn) pumped(ctx context.Context, s *stay) error {
+	if s.err == io.EOF {
+		c.leaveWire()
+		c.inputEnded(s.err)
+		return c.Err()
+	}
+	if s.err != nil {
+		c.CloseNow(s.err)
+	}
+	c.mu.Lock()
+	c.inWire = false
+	cancelled := false
+	if c.watch != nil {
+		c.watch.active = false
+		cancelled = c.watch.fired
+	}
+	do := c.step(evPause)
+	if do&refused == 0 {
+		c.mu.Unlock()
+		if s.next != Pause && cancelled {
+			return ctxErr(ctx)
+		}
+		return nil
+	}
+	err := c.errLocked()
+	if c.life >= closing {
+		do = c.end(evLeave, nil)
+	} else {
+		do = doServe
+	}
+	c.mu.Unlock()
+	c.apply(do)
+	if s.next == Pause {
+		return nil // what was received before the end counts
+	}
+	return err
+}
+
+func (c *Conn) leaveWire() {
+	c.mu.Lock()
+	c.inWire = false
+	if c.watch != nil {
+		c.watch.active = false
+	}
+	c.mu.Unlock()
+}
