@@ -1,0 +1,90 @@
+package ws
+
+import (
+	"crypto/tls"
+	"net/http"
+	"testing"
+)
+
+func TestOriginPolicy(t *testing.T) {
+	type want = bool
+	const allowed, refused = true, false
+	for _, test := range []struct {
+		name    string
+		host    string
+		tls     bool
+		origins []string // nil: no Origin field
+		opts    AcceptOptions
+		proxy   []string // X-Forwarded-Host
+		want    want
+	}{
+		{name: "none: not a browser", host: "example.com", want: allowed},
+		{name: "same host", host: "example.com", origins: []string{"http://example.com"}, want: allowed},
+		{name: "same host and port", host: "example.com:8080", origins: []string{"http://example.com:8080"}, want: allowed},
+		{name: "upper case", host: "Example.COM", origins: []string{"HTTP://EXAMPLE.com"}, want: allowed},
+		{name: "default port spelled out", host: "example.com:80", origins: []string{"http://example.com"}, want: allowed},
+		{name: "TLS", host: "example.com", tls: true, origins: []string{"https://example.com"}, want: allowed},
+		{name: "TLS ends at a proxy", host: "example.com", origins: []string{"https://example.com"}, want: allowed},
+		{name: "IPv6", host: "[::1]:8080", origins: []string{"http://[::1]:8080"}, want: allowed},
+		{name: "IPv6 written otherwise", host: "[0:0:0:0:0:0:0:1]", origins: []string{"http://[::1]"}, want: allowed},
+
+		{name: "other host", host: "example.com", origins: []string{"http://evil.com"}, want: refused},
+		{name: "null", host: "example.com", origins: []string{"null"}, want: refused},
+		{name: "empty", host: "example.com", origins: []string{""}, want: refused},
+		{name: "other port", host: "example.com", origins: []string{"http://example.com:8080"}, want: refused},
+		{name: "port of the other scheme", host: "example.com:443", origins: []string{"http://example.com"}, want: refused},
+		{name: "other scheme under TLS", host: "example.com", tls: true, origins: []string{"http://example.com"}, want: refused},
+		{name: "scheme of no web page", host: "example.com", origins: []string{"ftp://example.com"}, want: refused},
+		{name: "extension", host: "example.com", origins: []string{"chrome-extension://example.com"}, want: refused},
+		{name: "longer host", host: "example.com", origins: []string{"http://example.com.evil"}, want: refused},
+		{name: "host as prefix", host: "example.com", origins: []string{"http://evil-example.com"}, want: refused},
+		{name: "subdomain", host: "example.com", origins: []string{"http://a.example.com"}, want: refused},
+		{name: "other IPv6", host: "[::1]", origins: []string{"http://[::2]"}, want: refused},
+		{name: "IPv6 with a zone", host: "[fe80::1%25eth0]", origins: []string{"http://[fe80::1%25eth0]"}, want: refused},
+		{name: "two Origin fields", host: "example.com", origins: []string{"http://example.com", "http://example.com"}, want: refused},
+		{name: "two origins in one field", host: "example.com", origins: []string{"http://example.com http://example.com"}, want: refused},
+		{name: "a list", host: "example.com", origins: []string{"http://example.com, http://evil.com"}, want: refused},
+		{name: "user info", host: "example.com", origins: []string{"http://evil.com@example.com"}, want: refused},
+		{name: "path", host: "example.com", origins: []string{"http://example.com/"}, want: refused},
+		{name: "query", host: "example.com", origins: []string{"http://example.com?x"}, want: refused},
+		{name: "no scheme", host: "example.com", origins: []string{"example.com"}, want: refused},
+		{name: "no host", host: "", origins: []string{"http://"}, want: refused},
+		{name: "port that is no number", host: "example.com:x", origins: []string{"http://example.com:x"}, want: refused},
+		{name: "backslash", host: "example.com", origins: []string{`http://example.com\.evil.com`}, want: refused},
+
+		{name: "listed", host: "example.com", origins: []string{"https://app.example.org"}, opts: AcceptOptions{Origins: []string{"https://app.example.org"}}, want: allowed},
+		{name: "listed, upper case", host: "example.com", origins: []string{"https://APP.example.org"}, opts: AcceptOptions{Origins: []string{"https://app.Example.org:443"}}, want: allowed},
+		{name: "listed with another scheme", host: "example.com", origins: []string{"http://app.example.org"}, opts: AcceptOptions{Origins: []string{"https://app.example.org"}}, want: refused},
+		{name: "listed with another port", host: "example.com", origins: []string{"https://app.example.org:8443"}, opts: AcceptOptions{Origins: []string{"https://app.example.org"}}, want: refused},
+		{name: "null listed", host: "example.com", origins: []string{"null"}, opts: AcceptOptions{Origins: []string{"null"}}, want: allowed},
+		{name: "wildcard", host: "example.com", origins: []string{"https://a.b.example.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: allowed},
+		{name: "wildcard is not the domain itself", host: "example.com", origins: []string{"https://example.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: refused},
+		{name: "wildcard with an empty label", host: "example.com", origins: []string{"https://.example.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: refused},
+		{name: "wildcard is no suffix", host: "example.com", origins: []string{"https://evilexample.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: refused},
+		{name: "a star alone is no pattern", host: "example.com", origins: []string{"https://evil.com"}, opts: AcceptOptions{Origins: []string{"*"}}, want: refused},
+		{name: "any", host: "example.com", origins: []string{"null"}, opts: AcceptOptions{InsecureAnyOrigin: true}, want: allowed},
+
+		{name: "proxy's host", host: "10.0.0.1:8080", origins: []string{"https://example.com"}, opts: AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, proxy: []string{"example.com"}, want: allowed},
+		{name: "proxy's host, not trusted", host: "10.0.0.1:8080", origins: []string{"https://example.com"}, proxy: []string{"example.com"}, want: refused},
+		{name: "proxy's host missing", host: "example.com", origins: []string{"https://example.com"}, opts: AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, want: refused},
+		{name: "proxy's host twice", host: "example.com", origins: []string{"https://example.com"}, opts: AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, proxy: []string{"example.com", "example.com"}, want: refused},
+		{name: "proxy's host appended to the client's", host: "10.0.0.1", origins: []string{"https://evil.com"}, opts: AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, proxy: []string{"evil.com, example.com"}, want: refused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &http.Request{Host: test.host, Header: http.Header{}}
+			if test.origins != nil {
+				r.Header["Origin"] = test.origins
+			}
+			if test.proxy != nil {
+				r.Header["X-Forwarded-Host"] = test.proxy
+			}
+			if test.tls {
+				r.TLS = &tls.ConnectionState{}
+			}
+			why := checkOrigin(r, &test.opts)
+			if got := why == ""; got != test.want {
+				t.Errorf("origin %q at host %q: allowed = %v (%s)", test.origins, test.host, got, why)
+			}
+		})
+	}
+}
