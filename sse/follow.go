@@ -165,9 +165,9 @@ func (f *follower) giveEvent(e *Event) error {
 // An event that the store gives and that is in the ring is where they meet. If
 // there is none, the store may have been read to its end before the ring had
 // what came meanwhile. So the end is looked at once more while nobody appends:
-// then either the ring has the last event, or the store has more and is read
-// on, or nothing came since and the ring's head is the place. That costs a
-// publisher the time of one store read, never that of a client.
+// then either the store has more and is read on, or nothing came since and the
+// ring's head is the place. That costs a publisher the time of one store read,
+// never that of a client.
 func (f *follower) catchUp(ctx context.Context) error {
 	now := "" // of the latest gap
 	for ctx.Err() == nil {
@@ -233,9 +233,6 @@ func (f *follower) meet(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer l.release()
-	if f.inRing() {
-		return true, nil
-	}
 	for _, err := range l.store.After(ctx, f.last) {
 		if _, ok := errors.AsType[*Gap](err); ok {
 			return false, nil // met again by the next read, which tells of it

@@ -203,3 +203,22 @@ func TestGroupNil(t *testing.T) {
 		t.Errorf("%v, %d", err, g.Len())
 	}
 }
+
+// A handler that takes its time after the drain began sends no heartbeats: the
+// goodbye is the last that the client hears.
+func TestGroupDrainSilencesHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := sse.NewGroup(nil)
+		s := piped[1].start(t, stream(t, &sse.Options{Group: g}, func(s *sse.Writer, r *http.Request) {
+			<-s.Done()
+			time.Sleep(time.Minute)
+		}), nil)
+		br := open(t, s, 1)[0]
+		if err := g.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if block := readBlock(t, br); !lastRetry.MatchString(block) {
+			t.Errorf("%q after the drain began", block)
+		}
+	})
+}

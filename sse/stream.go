@@ -24,15 +24,13 @@ type httpStream struct {
 	w          http.ResponseWriter
 	rc         *http.ResponseController
 	base       func() error // see flushers; nil if rc.Flush tells all
-	server     *http.Server // nil if unknown
 	noDeadline bool         // the connection has no write deadlines
 	unbounded  bool         // the server's own deadline was lifted for good
 	log        *slog.Logger
 }
 
-func newHTTPStream(w http.ResponseWriter, r *http.Request, base func() error, log *slog.Logger) *httpStream {
-	server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-	return &httpStream{w: w, rc: http.NewResponseController(w), base: base, server: server, log: log}
+func newHTTPStream(w http.ResponseWriter, base func() error, log *slog.Logger) *httpStream {
+	return &httpStream{w: w, rc: http.NewResponseController(w), base: base, log: log}
 }
 
 // write sets the deadline anew for each write, which overrides the one that
@@ -88,11 +86,9 @@ func (h *httpStream) setDeadline(t time.Time) error {
 }
 
 // finish bounds the bytes that net/http sends after the handler has returned
-// (the last chunk). It must not do so where nobody would lift the deadline
-// before the connection's next request: only a server with a WriteTimeout sets
-// it anew.
+// (the last chunk). It lifts the deadline itself before the next request.
 func (h *httpStream) finish(deadline time.Time) {
-	if !deadline.IsZero() && h.server != nil && h.server.WriteTimeout > 0 {
+	if !deadline.IsZero() {
 		_ = h.setDeadline(deadline) // the stream is over; net/http sees the error itself
 	}
 }

@@ -73,7 +73,7 @@ func NewWriter(w http.ResponseWriter, r *http.Request, o *Options) (*Writer, err
 		return nil, ErrHead
 	}
 
-	st := newHTTPStream(w, r, base, opts.Logger)
+	st := newHTTPStream(w, base, opts.Logger)
 	s := newWriter(st, r.Context(), opts)
 	if g := opts.Group; g != nil {
 		if err := g.add(s); err != nil {
