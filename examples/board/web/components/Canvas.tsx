@@ -64,7 +64,7 @@ export function Canvas() {
 
   const attach = useCallback(
     (element: HTMLElement | null) => {
-      desk.attach(element ?? undefined);
+      desk.attach(element, world.current);
       if (!element) return;
       const wheel = (event: WheelEvent) => {
         const text = (event.target as HTMLElement).closest('.note-text');
@@ -79,7 +79,7 @@ export function Canvas() {
       element.addEventListener('wheel', wheel, { passive: false });
       return () => {
         element.removeEventListener('wheel', wheel);
-        desk.attach(undefined);
+        desk.attach(null, null);
       };
     },
     [desk],

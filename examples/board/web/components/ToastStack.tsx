@@ -1,4 +1,4 @@
-import { useCallback, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useSyncExternalStore } from 'react';
 import type { Toast } from '../lib/toasts.ts';
 import { useBoard } from './context.ts';
 
@@ -7,6 +7,15 @@ export function ToastStack() {
   const subscribe = useCallback((listener: () => void) => toasts.subscribe(listener), [toasts]);
   const get = () => toasts.view;
   const { shown, more } = useSyncExternalStore(subscribe, get, get);
+  useEffect(() => {
+    const small = matchMedia('(max-width: 559px)');
+    const fit = () => {
+      toasts.room = small.matches ? 2 : 3;
+    };
+    fit();
+    small.addEventListener('change', fit);
+    return () => small.removeEventListener('change', fit);
+  }, [toasts]);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: hovering only stops the clock
     <div
@@ -43,7 +52,7 @@ function ToastCard({ toast }: { toast: Toast }) {
     toasts.resume();
   };
   return (
-    <div className="toast" data-testid="toast">
+    <div className="toast" data-testid="toast" data-actions={toast.actions?.length}>
       {toast.hue !== undefined && (
         <span
           aria-hidden="true"
@@ -52,19 +61,22 @@ function ToastCard({ toast }: { toast: Toast }) {
         />
       )}
       <p className="toast-text">{toast.text}</p>
-      {toast.actions?.map((action) => (
-        <button
-          key={action.label}
-          type="button"
-          className="toast-action"
-          onClick={() => {
-            action.run();
-            dismiss();
-          }}
-        >
-          {action.label}
-        </button>
-      ))}
+      {toast.actions && (
+        <div className="toast-actions">
+          {toast.actions.map((action) => (
+            <button
+              key={action.label}
+              type="button"
+              onClick={() => {
+                action.run();
+                dismiss();
+              }}
+            >
+              {action.label}
+            </button>
+          ))}
+        </div>
+      )}
       <button type="button" className="toast-close" aria-label="Dismiss" onClick={dismiss}>
         <svg aria-hidden="true" viewBox="0 0 20 20" className="size-4">
           <path d="m5.5 5.5 9 9m0-9-9 9" className="stroke" />

@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { COLORS, type Color } from '../lib/protocol.ts';
 import { useBoard, useEntry, useSignal } from './context.ts';
 
@@ -20,6 +20,7 @@ const keepFocus = (event: React.PointerEvent | React.MouseEvent) => event.preven
 
 export function Toolbar() {
   const { session, desk } = useBoard();
+  const add = useRef<HTMLButtonElement>(null);
   const selected = useSignal(desk.selected);
   const next = useSignal(desk.color);
   const entry = useEntry(selected ?? '');
@@ -33,8 +34,7 @@ export function Toolbar() {
         event.preventDefault();
         desk.add();
       } else if (event.key === 'Delete' && document.activeElement === document.body) {
-        const id = desk.selected.get();
-        if (id) desk.remove(id);
+        desk.removeSelected();
       }
     };
     addEventListener('keydown', key);
@@ -48,6 +48,7 @@ export function Toolbar() {
   return (
     <section aria-label="Tools" className="toolbar">
       <button
+        ref={add}
         type="button"
         data-testid="add-note"
         className="tool tool-add"
@@ -88,7 +89,12 @@ export function Toolbar() {
         aria-label="Delete the selected note"
         disabled={!entry}
         onMouseDown={keepFocus}
-        onClick={() => selected && desk.remove(selected)}
+        onClick={(event) => {
+          // Reached by key: it is about to be disabled, which would leave the focus nowhere.
+          const focused = document.activeElement === event.currentTarget;
+          desk.removeSelected();
+          if (focused) add.current?.focus();
+        }}
       >
         <svg aria-hidden="true" viewBox="0 0 20 20" className="size-5">
           <path d="M4 6h12M8 6V4h4v2M6 6l.6 10h6.8L14 6M8.5 9v4.5M11.5 9v4.5" className="stroke" />

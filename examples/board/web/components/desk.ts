@@ -4,12 +4,9 @@
 import type { Color, Note } from '../lib/protocol.ts';
 import type { Session } from '../lib/session.ts';
 import { Signal } from '../lib/signal.ts';
+import { freeSpot, NOTE_HEIGHT, NOTE_WIDTH, type Room } from '../lib/spot.ts';
 
-export const NOTE_WIDTH = 176;
-export const NOTE_HEIGHT = 160;
 const MARGIN = 24;
-/** Room that the tool bar takes at the bottom. */
-const TOOLBAR = 88;
 
 export class Desk {
   readonly selected = new Signal<string | undefined>(undefined);
@@ -18,15 +15,18 @@ export class Desk {
   fresh: string | undefined;
   private readonly session: Session;
   private viewport: HTMLElement | undefined;
+  private world: HTMLElement | undefined;
   private pan = { x: 0, y: 0 };
 
   constructor(session: Session) {
     this.session = session;
   }
 
-  attach(viewport: HTMLElement | undefined): void {
-    this.viewport = viewport;
-    if (viewport) this.panTo(this.pan.x, this.pan.y);
+  /** The part of the window that shows the board, and the layer with the notes in it. */
+  attach(viewport: HTMLElement | null, world: HTMLElement | null): void {
+    this.viewport = viewport ?? undefined;
+    this.world = world ?? undefined;
+    this.panTo(this.pan.x, this.pan.y);
   }
 
   get offset(): { readonly x: number; readonly y: number } {
@@ -36,8 +36,10 @@ export class Desk {
   /** Moves the canvas; written to the style directly, so that nothing renders for it. */
   panTo(x: number, y: number): void {
     this.pan = { x: Math.round(x), y: Math.round(y) };
-    this.viewport?.style.setProperty('--pan-x', `${this.pan.x}px`);
-    this.viewport?.style.setProperty('--pan-y', `${this.pan.y}px`);
+    if (!this.viewport || !this.world) return;
+    // Not by a custom property: every note would inherit it and be styled anew.
+    this.viewport.style.backgroundPosition = `${this.pan.x}px ${this.pan.y}px`;
+    this.world.style.transform = `translate(${this.pan.x}px, ${this.pan.y}px)`;
   }
 
   /** Board coordinates of a point of the window. */
@@ -46,59 +48,54 @@ export class Desk {
     return { x: clientX - (rect?.left ?? 0) - this.pan.x, y: clientY - (rect?.top ?? 0) - this.pan.y };
   }
 
+  /** The part of the board that can be seen, above the tool bar and with some margin. */
+  private get room(): Room | undefined {
+    const rect = this.viewport?.getBoundingClientRect();
+    if (!rect) return undefined;
+    const tools = document.querySelector('.toolbar')?.getBoundingClientRect();
+    const [left, top] = [MARGIN - this.pan.x, MARGIN - this.pan.y];
+    const height = (tools?.top ?? rect.bottom) - rect.top;
+    return { left, top, right: left + rect.width - 2 * MARGIN, bottom: top + height - 2 * MARGIN };
+  }
+
+  private get notes(): Note[] {
+    return this.session.store.ids.map((id) => this.session.store.note(id) as Note);
+  }
+
   /** Moves the canvas as little as shows the place of a note whole. */
   reveal(x: number, y: number): void {
-    const rect = this.viewport?.getBoundingClientRect();
-    if (!rect) return;
-    const into = (at: number, size: number, room: number) =>
-      Math.max(MARGIN, Math.min(at, room - size - MARGIN));
-    const left = into(x + this.pan.x, NOTE_WIDTH, rect.width);
-    const top = into(y + this.pan.y, NOTE_HEIGHT, rect.height - TOOLBAR);
-    this.panTo(left - x, top - y);
+    const { room } = this;
+    if (!room) return;
+    const beyond = (at: number, from: number, to: number) => Math.min(0, at - from) || Math.max(0, at - to);
+    const dx = beyond(x, room.left, Math.max(room.left, room.right - NOTE_WIDTH));
+    const dy = beyond(y, room.top, Math.max(room.top, room.bottom - NOTE_HEIGHT));
+    if (dx !== 0 || dy !== 0) this.panTo(this.pan.x - dx, this.pan.y - dy);
   }
 
   /** If no note can be seen although there are some, goes to the nearest. */
   findNotes(): void {
-    const rect = this.viewport?.getBoundingClientRect();
-    if (!rect) return;
-    const notes = this.session.store.ids.map((id) => this.session.store.note(id) as Note);
+    const { room } = this;
+    if (!room) return;
     const distance = ({ x, y }: Note) => {
-      const dx = Math.max(MARGIN - (x + this.pan.x + NOTE_WIDTH), x + this.pan.x - rect.width + MARGIN, 0);
-      const dy = Math.max(MARGIN - (y + this.pan.y + NOTE_HEIGHT), y + this.pan.y - rect.height + MARGIN, 0);
-      return dx * dx + dy * dy;
+      const dx = Math.max(room.left - (x + NOTE_WIDTH), x - room.right, 0);
+      const dy = Math.max(room.top - (y + NOTE_HEIGHT), y - room.bottom, 0);
+      return Math.hypot(dx, dy);
     };
-    let nearest: Note | undefined;
-    for (const note of notes) if (!nearest || distance(note) < distance(nearest)) nearest = note;
-    if (nearest && distance(nearest) > 0) this.reveal(nearest.x, nearest.y);
+    const [nearest] = this.notes.map((note) => ({ note, far: distance(note) })).sort((a, b) => a.far - b.far);
+    if (nearest && nearest.far > 0) this.reveal(nearest.note.x, nearest.note.y);
   }
 
-  /** Makes a note, in the middle or with its upper part under a point, and starts to write in it. */
-  add(at?: { x: number; y: number }): void {
-    const rect = this.viewport?.getBoundingClientRect();
-    if (!rect) return;
-    let { x, y } = at
-      ? { x: at.x - NOTE_WIDTH / 2, y: at.y - 28 }
-      : {
-          x: rect.width / 2 - NOTE_WIDTH / 2 - this.pan.x,
-          y: (rect.height - TOOLBAR) / 2 - NOTE_HEIGHT / 2 - this.pan.y,
-        };
-    const { store } = this.session;
-    const taken = () =>
-      store.ids.some((id) => {
-        const note = store.note(id);
-        return note && Math.abs(note.x - x) < 12 && Math.abs(note.y - y) < 12;
-      });
-    for (let i = 0; i < 20 && !at && taken(); i++) {
-      x += 28;
-      y += 28;
-    }
+  /** Makes a note, with its upper part under a point or where there is room, and starts to write in it. */
+  add(at?: { readonly x: number; readonly y: number }): void {
+    const { room } = this;
+    if (!room) return;
+    const { x, y } = at ? { x: at.x - NOTE_WIDTH / 2, y: at.y - 28 } : freeSpot(room, this.notes);
     const id = this.session.create(x, y, this.color.get());
     if (!id) return;
     this.fresh = id;
     this.selected.set(id);
     this.session.editing.begin(id);
-    const note = store.note(id);
-    if (note) this.reveal(note.x, note.y);
+    this.reveal(x, y);
   }
 
   element(id: string): HTMLElement | undefined {
@@ -109,17 +106,25 @@ export class Desk {
     this.element(id)?.focus({ preventScroll: true });
   }
 
-  /** Deletes a note and gives the focus to its neighbour. */
+  /** Deletes a note. Who did it from within the note has the focus on its neighbour afterwards. */
   remove(id: string): void {
     const element = this.element(id);
-    const hadFocus = element?.contains(document.activeElement) ?? false;
+    const within = element !== undefined && element === document.activeElement;
     const beside = (element?.nextElementSibling ?? element?.previousElementSibling) as HTMLElement | null;
     const neighbour = beside?.dataset.noteId;
     this.session.editing.end(id);
     this.session.remove(id);
     if (this.selected.get() === id) this.selected.set(undefined);
-    if (!hadFocus) return;
+    if (!within) return;
     if (neighbour) this.focus(neighbour);
     else document.querySelector<HTMLElement>('[data-testid="add-note"]')?.focus();
+  }
+
+  /** Deletes the selected note without moving anything else: the pointer is elsewhere. */
+  removeSelected(): void {
+    const id = this.selected.get();
+    if (id === undefined) return;
+    this.element(id)?.blur();
+    this.remove(id);
   }
 }

@@ -6,9 +6,8 @@
 // events on; when it goes, the next one takes over from the last id that it saw.
 // Without Web Locks a tab has its own stream, only while it is visible.
 
-import { EventSourcePolyfill } from 'event-source-polyfill';
-import ReconnectingEventSource from 'reconnecting-eventsource';
 import type { Notice } from './protocol.ts';
+import { Stream } from './stream.ts';
 
 export interface NoticeHandlers {
   notice(notice: Notice): void;
@@ -16,49 +15,7 @@ export interface NoticeHandlers {
   gap(): void;
 }
 
-/** The server writes a comment every 15 s; a stream that is silent for two of them is dead. */
-const HEARTBEAT_TIMEOUT = 35_000;
-const FIRST_RETRY = 1_000;
-const MAX_RETRY = 30_000;
 const REMEMBERED_IDS = 500;
-
-/**
- * reconnecting-eventsource with a ceiling that doubles. As it comes, it waits a
- * random time below a fixed ceiling, leaves network errors to the inner source's
- * own schedule, which has no jitter, and does not see the id of an event that is
- * no native MessageEvent, which those of the polyfill are not.
- */
-class Stream extends ReconnectingEventSource {
-  constructor(url: string, lastEventId: string | undefined) {
-    super(url, {
-      max_retry_time: FIRST_RETRY,
-      eventSourceClass: EventSourcePolyfill as unknown as typeof EventSource,
-      ...({ heartbeatTimeout: HEARTBEAT_TIMEOUT } as object),
-      ...(lastEventId !== undefined && { lastEventId }),
-    });
-  }
-
-  override _onopen(event: Event): void {
-    this.ceiling = FIRST_RETRY;
-    super._onopen(event);
-  }
-
-  override _onerror(event: Event): void {
-    this._eventSource?.close();
-    super._onerror(event);
-    this.ceiling = Math.min(MAX_RETRY, this.max_retry_time * 2);
-  }
-
-  override _onevent(event: Event): void {
-    const { lastEventId } = event as MessageEvent;
-    if (lastEventId) this._lastEventId = lastEventId;
-    super._onevent(event);
-  }
-
-  private set ceiling(ms: number) {
-    (this as { max_retry_time: number }).max_retry_time = ms;
-  }
-}
 
 interface Passed {
   readonly type: 'notice' | 'gap';

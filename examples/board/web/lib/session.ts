@@ -1,7 +1,6 @@
 // One page's session on a board: puts the store, the link, the outbox, the
 // notifications and the people together, and offers what the user can do.
 
-import { copyText } from './clipboard.ts';
 import { Editing } from './editing.ts';
 import { Link, type LinkStatus, type Socket } from './link.ts';
 import { Notices } from './notices.ts';
@@ -11,14 +10,12 @@ import {
   type ClientMessage,
   Close,
   type Color,
-  type Conflict,
   MAX_PLACE,
   MAX_TEXT,
   type Note,
-  type Notice,
   type Op,
-  type Reject,
   type ServerMessage,
+  type SetFields,
   type User,
   VERSION,
   type Welcome,
@@ -26,11 +23,10 @@ import {
 import { newClientId, newNoteId } from './random.ts';
 import { Signal } from './signal.ts';
 import { Store } from './store.ts';
-import { clip, excerpt } from './text.ts';
+import { Tell } from './tell.ts';
+import { clip } from './text.ts';
 import { Toasts } from './toasts.ts';
 import { cleanName, parseUser } from './user.ts';
-
-const UNDO_LIFE = 8_000;
 
 const after = (ms: number, run: () => void) => {
   const timer = setTimeout(run, ms);
@@ -57,6 +53,7 @@ export class Session {
   /** Whether the board's content is known: the first welcome has come. */
   readonly ready = new Signal(false);
 
+  private readonly tell: Tell;
   private readonly connection: Link;
   private readonly outbox: OutboxKeeper;
   private readonly notices: Notices;
@@ -70,10 +67,15 @@ export class Session {
     this.people = new People(user);
     this.store = new Store({ client: newClientId(), user: () => this.people.me.get().id });
     this.toasts = new Toasts({ now: () => performance.now(), after });
+    this.tell = new Tell(this.toasts, this.people, {
+      restore: (id) => this.perform({ k: 'restore', id }),
+      revive: (note, late) => this.revive(note, late),
+      keepBoth: (id, text) => this.keepBoth(id, text),
+    });
     this.editing = new Editing({
       store: this.store,
       set: (id, text, textRev) => this.perform({ k: 'set', id, f: { text }, textRev }),
-      lost: (conflict) => this.offerBoth(conflict),
+      lost: (conflict) => this.tell.replaced(conflict),
     });
     const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/${board}`;
     this.connection = new Link(
@@ -98,7 +100,7 @@ export class Session {
       newClientId,
     });
     this.notices = new Notices(board, {
-      notice: (notice) => this.announce(notice),
+      notice: (notice) => this.tell.announce(notice),
       gap: () => this.toasts.clearNotices(),
     });
     this.store.subscribeQueue(() => this.outbox.touch());
@@ -209,21 +211,26 @@ export class Session {
 
   /** Deletes a note; the toast brings it back. `quietly`: it was never more than an empty new one. */
   remove(id: string, quietly = false): void {
-    if (!this.store.note(id) || !this.perform({ k: 'delete', id }) || quietly) return;
-    this.toasts.show({
-      key: `undo:${id}`,
-      text: 'Note deleted',
-      life: UNDO_LIFE,
-      actions: [{ label: 'Undo', run: () => this.perform({ k: 'restore', id }) }],
-    });
+    if (this.store.note(id) && this.perform({ k: 'delete', id }) && !quietly) this.tell.deleted(id);
+  }
+
+  /** Brings a note back together with the changes that came too late for it. */
+  private revive(note: Note, late: SetFields): void {
+    this.store.remember(note);
+    if (!this.perform({ k: 'restore', id: note.id })) return;
+    const textRev = late.text === undefined ? {} : { textRev: note.textRev };
+    this.perform({ k: 'set', id: note.id, f: late, ...textRev });
+  }
+
+  /** Makes a note of its own of a text, beside the one that it was in. */
+  private keepBoth(id: string, text: string): void {
+    const note = this.store.note(id) ?? this.store.grave(id);
+    this.create((note?.x ?? 80) + 28, (note?.y ?? 80) + 28, note?.color ?? 'amber', text);
   }
 
   private perform(op: Op): boolean {
     if (!this.store.perform(op)) {
-      this.toasts.show({
-        key: 'full',
-        text: 'Too many unsent changes. Wait until the board is connected again.',
-      });
+      this.tell.full();
       return false;
     }
     this.flush();
@@ -246,10 +253,7 @@ export class Session {
   private welcome(message: Welcome): boolean {
     const unknown = message.acked === null && this.store.first > 1;
     this.store.welcome(message);
-    if (message.mode === 'snapshot' && message.reset === 'epoch') {
-      this.toasts.clearNotices();
-      this.toasts.show({ key: 'reset', text: 'The board was reset' });
-    }
+    if (message.mode === 'snapshot' && message.reset === 'epoch') this.tell.reset();
     this.ready.set(true);
     if (unknown) {
       this.changeClient();
@@ -268,10 +272,10 @@ export class Session {
         this.store.ack(message.seq);
         break;
       case 'reject':
-        this.refused(message);
+        this.tell.refused(this.store.reject(message), message);
         break;
       case 'conflict':
-        if (!this.editing.conflicted(message)) this.offerBoth(message);
+        if (!this.editing.conflicted(message)) this.tell.replaced(message);
         break;
       case 'peers':
         this.people.receive(message);
@@ -287,7 +291,7 @@ export class Session {
       const dropped = this.store.dropOversized(client);
       if (!dropped) return;
       void this.outbox.change(client);
-      this.toasts.show({ text: 'A change was too large for the board and was dropped.' });
+      this.tell.tooLarge(dropped);
     }
   }
 
@@ -295,93 +299,6 @@ export class Session {
     const client = newClientId();
     this.store.renumber(client);
     void this.outbox.change(client);
-  }
-
-  private refused(message: Reject): void {
-    const refused = this.store.reject(message);
-    if (!refused || refused.op.k === 'front' || refused.op.k === 'delete') return;
-    const { op } = refused;
-    const fields = op.k === 'restore' ? {} : op.f;
-    const content = message.note ?? refused.ghost;
-    const text = fields.text ?? content?.text ?? '';
-    const copy = { label: 'Copy text', run: () => this.copy(text) };
-    const key = `refused:${op.id}`;
-
-    if (message.code === 'gone' && message.note && op.k === 'set') {
-      const who = message.by === this.people.me.get().id ? undefined : this.people.user(message.by);
-      this.toasts.show({
-        key,
-        text: who ? `${who.name} deleted this note` : 'This note was deleted',
-        ...(who && { hue: who.hue }),
-        life: Number.POSITIVE_INFINITY,
-        actions: [
-          { label: 'Restore', run: () => this.revive(message.note as Note, op) },
-          ...(text ? [copy] : []),
-        ],
-      });
-      return;
-    }
-    if (message.code === 'exists' && this.store.note(op.id)?.text === text) return;
-    const said: Record<Reject['code'], string> = {
-      gone: 'This note is no longer there',
-      exists: 'Another note has taken this place',
-      too_long: 'The text is too long for a note',
-      limit: 'The board is full: delete a note first',
-      invalid: 'The board refused a change',
-      forbidden: 'The board refused a change',
-    };
-    this.toasts.show({
-      key,
-      text: said[message.code] ?? said.invalid,
-      ...(text && { life: Number.POSITIVE_INFINITY, actions: [copy] }),
-    });
-  }
-
-  private revive(note: Note, refused: Extract<Op, { k: 'set' }>): void {
-    this.store.remember(note);
-    if (!this.perform({ k: 'restore', id: note.id })) return;
-    this.perform(refused.f.text === undefined ? refused : { ...refused, textRev: note.textRev });
-  }
-
-  private offerBoth({ id, lost, winner, seq }: Conflict): void {
-    const who = this.people.user(winner);
-    this.toasts.show({
-      key: `conflict:${id}:${seq}`,
-      text: `${who?.name ?? 'Somebody'} replaced your text “${excerpt(lost, 40)}”`,
-      ...(who && { hue: who.hue }),
-      life: Number.POSITIVE_INFINITY,
-      actions: [
-        { label: 'Keep both', run: () => this.keepBoth(id, lost) },
-        { label: 'Copy text', run: () => this.copy(lost) },
-      ],
-    });
-  }
-
-  private keepBoth(id: string, lost: string): void {
-    const note = this.store.note(id) ?? this.store.grave(id);
-    this.create((note?.x ?? 80) + 28, (note?.y ?? 80) + 28, note?.color ?? 'amber', lost);
-  }
-
-  private async copy(text: string): Promise<void> {
-    const done = await copyText(text);
-    this.toasts.show({ key: 'copied', text: done ? 'Text copied' : 'The browser did not allow copying' });
-  }
-
-  private announce({ kind, by, text, note }: Notice): void {
-    this.people.meet(by);
-    if (by.id === this.people.me.get().id) return;
-    const what = text ? `“${excerpt(text, 40)}”` : 'a note';
-    const said: Record<Notice['kind'], string> = {
-      created: `${by.name} added ${what}`,
-      edited: `${by.name} edited ${what}`,
-      deleted: `${by.name} deleted ${what}`,
-      restored: `${by.name} restored ${what}`,
-      joined: `${by.name} joined`,
-      left: `${by.name} left`,
-    };
-    if (!said[kind]) return;
-    const about = note ? `note:${note}:${by.id}` : `person:${by.id}`;
-    this.toasts.show({ key: about, text: said[kind], hue: by.hue });
   }
 
   /** What tests look at. */

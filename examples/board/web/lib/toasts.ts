@@ -1,4 +1,4 @@
-// The queue of toasts. Three are shown; what the user may have to act on goes
+// The queue of toasts. Few are shown at once; what the user may have to act on goes
 // before what only tells. Time stands still while the pointer or the focus is on
 // them.
 
@@ -33,7 +33,6 @@ export interface ToastClock {
 }
 
 const LIFE = 6_000;
-const SHOWN = 3;
 /** Beyond this the oldest that only tell are let go; the count of the rest says that there were many. */
 const MAX = 50;
 
@@ -44,6 +43,7 @@ interface Held {
 
 export class Toasts {
   private readonly clock: ToastClock;
+  private shownAtOnce = 3;
   private held: Held[] = [];
   private ids = 0;
   private paused = false;
@@ -65,6 +65,18 @@ export class Toasts {
     return () => this.listeners.delete(listener);
   }
 
+  /** How many are shown at once. */
+  set room(toasts: number) {
+    if (toasts === this.shownAtOnce) return;
+    this.shownAtOnce = toasts;
+    this.update();
+  }
+
+  /** Whether there is one whose key begins so. */
+  has(prefix: string): boolean {
+    return this.held.some((h) => h.toast.key?.startsWith(prefix));
+  }
+
   show(input: ToastInput): number {
     this.spend();
     const toast: Toast = { ...input, id: ++this.ids };
@@ -79,16 +91,16 @@ export class Toasts {
   }
 
   dismiss(id: number): void {
-    this.spend();
-    this.held = this.held.filter((h) => h.toast.id !== id);
-    this.update();
+    this.drop(({ toast }) => toast.id === id);
+  }
+
+  withdraw(key: string): void {
+    this.drop(({ toast }) => toast.key === key);
   }
 
   /** Drops those that only tell. */
   clearNotices(): void {
-    this.spend();
-    this.held = this.held.filter((h) => h.toast.actions);
-    this.update();
+    this.drop(({ toast }) => !toast.actions);
   }
 
   pause(): void {
@@ -110,6 +122,12 @@ export class Toasts {
     this.held = [];
   }
 
+  private drop(which: (held: Held) => boolean): void {
+    this.spend();
+    this.held = this.held.filter((h) => !which(h));
+    this.update();
+  }
+
   /** Takes the time that passed off what is left, and lets go of what has none. */
   private spend(): void {
     const now = this.clock.now();
@@ -123,7 +141,7 @@ export class Toasts {
     this.cancel();
     const acting = this.held.filter((h) => h.toast.actions);
     const telling = this.held.filter((h) => !h.toast.actions);
-    const chosen = [...acting.reverse(), ...telling.reverse()].slice(0, SHOWN).map((h) => h.toast);
+    const chosen = [...acting.reverse(), ...telling.reverse()].slice(0, this.shownAtOnce).map((h) => h.toast);
     const shown = chosen.sort((a, b) => a.id - b.id);
     const more = this.held.length - shown.length;
     const same =

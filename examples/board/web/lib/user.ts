@@ -10,7 +10,7 @@ export const MAX_NAME = 40;
 const first = ['Amber', 'Brisk', 'Calm', 'Clever', 'Gentle', 'Happy', 'Jolly', 'Keen', 'Lucky', 'Merry'];
 const second = ['Badger', 'Crane', 'Dolphin', 'Finch', 'Fox', 'Heron', 'Lynx', 'Otter', 'Robin', 'Wren'];
 
-const hues = [4, 28, 48, 90, 145, 172, 198, 220, 258, 288, 322, 342];
+const hues = Array.from({ length: 24 }, (_, i) => i * 15);
 
 export function newUser(name = `${pick(first)} ${pick(second)}`): User {
   return { id: newUserId(), name: cleanName(name) ?? 'Guest', hue: pick(hues) };
