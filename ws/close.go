@@ -102,17 +102,14 @@ func (c *Conn) writeFailed(ctx context.Context, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, hearOut)
 	defer cancel()
-	if c.readLock.try() {
+	select {
+	case c.readLock <- struct{}{}:
 		defer c.readLock.unlock()
 		for err := error(nil); err == nil && !c.closing.Load(); {
 			_, err = c.step(ctx) // messages are thrown away: nobody could be answered
 		}
-		return
-	}
-	select {
 	case <-ctx.Done():
-	case <-c.done:
-	case <-c.ending:
+	case <-c.ending: // whoever reads has found out
 	}
 }
 

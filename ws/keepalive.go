@@ -29,7 +29,12 @@ func (c *Conn) armLocked(at time.Duration) {
 	}
 }
 
-func (c *Conn) armKeepalive() { c.arm(c.cfg.pingInterval) }
+func (c *Conn) armKeepalive() {
+	c.pulse.heard = c.now() // the handshake was a sign of life
+	if c.cfg.pingInterval > 0 {
+		c.arm(c.pulse.heard + c.cfg.pingInterval)
+	}
+}
 
 // tick runs in the timer's own goroutine and does not block.
 func (c *Conn) tick() {
