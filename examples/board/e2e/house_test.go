@@ -22,6 +22,7 @@ type house struct {
 	t     *testing.T
 	proxy *testnet.Proxy
 	cmd   *exec.Cmd
+	addr  string // of the process, past the proxy
 	log   syncBuffer
 }
 
@@ -68,6 +69,7 @@ func (h *house) start() string {
 	if err != nil || u.Host == "" {
 		h.t.Fatalf("no URL in the program's line %q", line)
 	}
+	h.addr = u.Host
 	return u.Host
 }
 

@@ -87,8 +87,14 @@ func (h *house) person(name string) *person {
 	}()
 	p.do(chromedp.EmulateViewport(1280, 800), chromedp.Navigate(h.url("?user="+url.QueryEscape(name))))
 	p.waitLink("live")
+	p.do(chromedp.Evaluate[chromedp.Void](keepToasts))
 	return p
 }
+
+// keepToasts notes every toast that is ever shown: they pass, and the test may look at another page meanwhile.
+const keepToasts = `window.__toasts = [];
+new MutationObserver(() => document.querySelectorAll('[data-testid=toast]').forEach(e => window.__toasts.push(e.textContent)))
+	.observe(document.body, {subtree: true, childList: true, characterData: true})`
 
 // do runs steps and fails the test when one does.
 func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -235,7 +241,7 @@ func (p *person) seesNot(id string) {
 
 func (p *person) seesToast(text string) {
 	p.t.Helper()
-	p.until("toast "+text, fmt.Sprintf(`[...document.querySelectorAll('[data-testid=toast]')].some(e => e.textContent.includes(%q))`, text))
+	p.until("toast "+text, fmt.Sprintf(`window.__toasts.some(s => s.includes(%q))`, text))
 }
 
 func (p *person) avatars(want ...string) {
