@@ -129,7 +129,8 @@ func (c *Conn) unlockFrame() {
 func (c *Conn) writeControl() {
 	_ = withBuffer(smallBuffer, func(b []byte) error {
 		c.mu.Lock()
-		b = c.control.take(b, c.now(), c.appendControl)
+		began := c.now()
+		b = c.control.take(b, began, c.appendControl)
 		pinged := c.control.keep
 		c.control.keep = false
 		closes := c.control.closeTaken
@@ -144,7 +145,7 @@ func (c *Conn) writeControl() {
 		case closes:
 			c.sentClose()
 		case pinged:
-			c.pingWritten()
+			c.pingWritten(began)
 		}
 		return err // told already
 	})

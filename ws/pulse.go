@@ -60,16 +60,17 @@ func (c *Conn) readEnds(received bool) {
 	p.since = 0
 }
 
-// pingWritten is called when a ping of the keepalive has gone out.
-func (c *Conn) pingWritten() {
+// pingWritten is called when a ping of the keepalive has gone out, which began at that time. The answer may have been
+// quicker than this call.
+func (c *Conn) pingWritten(began time.Duration) {
 	now, p := c.now(), &c.pulse
 	var due time.Duration
 	p.mu.Lock()
 	p.pinged = now
-	if !p.unanswered {
+	if !p.unanswered && p.heard < began {
 		p.unanswered, p.quietThen = true, p.silence(now)
 	}
-	if p.since != 0 && c.cfg.pongTimeout > 0 {
+	if p.unanswered && p.since != 0 && c.cfg.pongTimeout > 0 {
 		due = now + c.cfg.pongTimeout - (p.silence(now) - p.quietThen)
 	}
 	p.mu.Unlock()
