@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tidewire/tidewire/ws"
 )
@@ -93,6 +94,7 @@ func TestVisitorsAreLimited(t *testing.T) {
 		}
 		a.say(`{"t":"leave"}`)
 		a.wantClosed(1000)
+		synctest.Wait()
 		e.join("c")
 	})
 }

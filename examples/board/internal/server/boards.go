@@ -52,7 +52,7 @@ func (s *Server) release(b *board) {
 func (s *Server) tidy(b *board) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.boards[b.name] == b && b.vacant() && b.forgettable() {
+	if s.boards[b.name] == b && s.vacant(b) && b.forgettable() {
 		s.drop(b)
 	}
 }
@@ -64,7 +64,7 @@ func (s *Server) evict() bool {
 	var oldest *board
 	var since time.Time
 	for _, b := range s.boards {
-		if !b.vacant() {
+		if !s.vacant(b) {
 			continue
 		}
 		if at, empty := b.emptySince(); empty && (oldest == nil || at.Before(since)) {
@@ -109,8 +109,16 @@ func (s *Server) sweep() {
 	}
 }
 
-// vacant reports whether nobody is on the board. Called with Server.mu held.
-func (b *board) vacant() bool { return b.refs == 0 && b.people.empty() }
+// vacant reports whether nobody is on the board, and everybody was told so: those
+// who have come lately are counted, those who have left are still on the list.
+// Called with mu held.
+func (s *Server) vacant(b *board) bool {
+	if b.refs > 0 || !b.people.empty() {
+		return false
+	}
+	n, err := s.presence.Count(s.ctx, notesPrefix+b.name)
+	return err == nil && n == 0
+}
 
 // forgettable reports whether there is nothing to remember.
 func (b *board) forgettable() bool {

@@ -122,9 +122,9 @@ func (c *conn) stay(writer *sync.WaitGroup) error {
 	defer here.Disconnect()
 	b.people.attach(c)
 	defer b.people.detach(c)
-	writer.Go(c.write)
-	c.srv.meet(c)
+	c.srv.meet(c) // whoever has the welcome gets a bye
 	defer c.srv.forget(c)
+	writer.Go(c.write)
 	return c.listen(here)
 }
 

@@ -118,6 +118,7 @@ func TestNotices(t *testing.T) {
 func TestABurstOfEditsIsOneNotice(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {
 		a := e.join("a")
+		synctest.Wait() // for the notice of it
 		f := e.follow("", "")
 		f.event()
 		a.create(1, "n_1", "")
@@ -138,6 +139,7 @@ func TestABurstOfEditsIsOneNotice(t *testing.T) {
 func TestAnEventStreamResumes(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {
 		a := e.join("a")
+		synctest.Wait() // for the notice of it
 		f := e.follow("", "")
 		f.event()
 		for i := range uint64(10) {
@@ -189,6 +191,7 @@ func TestACursorThatCannotBeFollowedIsAGap(t *testing.T) {
 		for i := range uint64(5) {
 			a.create(i+1, fmt.Sprintf("n_%d", i), "old")
 		}
+		synctest.Wait() // a notice follows its operation's echo
 		g := e.follow("", f.id)
 		ev := g.event()
 		if ev.Name != "gap" || string(ev.Data) != `{"reason":"epoch"}` || ev.ID == f.id {

@@ -239,3 +239,32 @@ func TestANewConnectionOfAClientReplacesTheOld(t *testing.T) {
 		}
 	})
 }
+
+// What happens while a welcome is being built comes after it, once.
+func TestTheStreamGoesOnWhereTheWelcomeEnds(t *testing.T) {
+	bubble(t, Options{}, func(e *env) {
+		a := e.join("a")
+		a.create(1, "n_1", "")
+		c := newConn(e.srv, e.srv.boards["main"], nil)
+		defer c.cancel()
+		c.client = new(client)
+		var err error
+		if c.sub, err = c.board.topic.Subscribe(c.ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+		a.create(2, "n_2", "")
+		m := welcomeMessage{Notes: []Note{}}
+		if err := c.gather(&m); err != nil {
+			t.Fatal(err)
+		}
+		rest := c.rest
+		if len(rest) == 0 {
+			if rest, err = c.sub.Next(c.ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(m.Notes) != 1 || len(rest) != 1 || rest[0].Key != "n_2" {
+			t.Errorf("welcome with %v, then %d events", m.Notes, len(rest))
+		}
+	})
+}

@@ -184,7 +184,7 @@ func TestTwoClientsConverge(t *testing.T) {
 				// The witness was told of everything once, and folds to the same.
 				wantOnce(t, witness.log)
 				witness.wantConverged()
-				if len(witness.log) < 50 {
+				if len(witness.log) < 20 {
 					t.Errorf("only %d operations had an effect", len(witness.log))
 				}
 			})

@@ -83,6 +83,10 @@ func TestTwoTabsOfAUserAreOnePerson(t *testing.T) {
 		tab2.connect(1)
 		a.wantHere("u_a", "u_b")
 		told := len(a.peerLog)
+		tab2.wantHere("u_a", "u_b")
+		if first := tab2.peerLog[0]; len(first.Join) != 2 {
+			t.Errorf("the second tab is told %s", first.raw)
+		}
 		tab1.say(`{"t":"leave"}`)
 		tab1.wantClosed(1000)
 		time.Sleep(10 * time.Second)

@@ -29,6 +29,12 @@ func (c *conn) welcome(acked *uint64) error {
 	if c.sub, err = c.board.topic.Subscribe(c.ctx, &hub.SubOptions[record]{From: from}); err != nil {
 		return err
 	}
+	return c.gather(&m)
+}
+
+// gather reads up to where the board stood when the subscription began, and
+// makes the first messages of it.
+func (c *conn) gather(m *welcomeMessage) error {
 	var told []conflictMessage
 	for m.Pos == "" {
 		events, err := c.sub.Next(c.ctx)
@@ -36,27 +42,24 @@ func (c *conn) welcome(acked *uint64) error {
 			return err
 		}
 		for i, ev := range events {
+			if ev.Marker == hub.MarkLive {
+				m.Pos = ev.Pos.String()
+				c.rest = events[i+1:]
+				break
+			}
 			switch {
 			case ev.Marker == hub.MarkReset:
 				m.Mode, m.Reset = "snapshot", ev.Reset.Reason.String()
 				m.Notes, m.Ops, told = []Note{}, nil, nil
-			case ev.Marker == hub.MarkLive:
-				m.Pos = ev.Pos.String()
-				c.rest = events[i+1:]
-			case ev.Deleted: // forgotten after it was deleted
-			case m.Notes != nil:
-				if !ev.Value.Gone {
-					m.Notes = append(m.Notes, ev.Value.Note)
-				}
-			default:
+			case ev.Deleted: // forgotten some time after it was deleted
+			case m.Notes == nil:
 				e, conflict := c.effect(ev)
 				m.Ops = append(m.Ops, e)
 				if conflict != nil {
 					told = append(told, *conflict)
 				}
-			}
-			if m.Pos != "" {
-				break
+			case !ev.Value.Gone:
+				m.Notes = append(m.Notes, ev.Value.Note)
 			}
 		}
 	}
