@@ -150,8 +150,8 @@ func (c *Conn) terminate(err error, abrupt bool) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	undetach, onEnd := c.undetach, c.onEnd
-	c.undetach, c.onEnd = nil, nil
+	undetach, group := c.undetach, c.group
+	c.undetach, c.group = nil, nil
 	c.mu.Unlock()
 
 	if abrupt {
@@ -164,8 +164,8 @@ func (c *Conn) terminate(err error, abrupt bool) {
 	if undetach != nil {
 		undetach()
 	}
-	if onEnd != nil {
-		onEnd()
+	if group != nil {
+		group.remove(c)
 	}
 }
 

@@ -55,7 +55,7 @@ type Conn struct {
 	sentDone bool       // closeSent is closed
 	control  controlQueue
 	undetach func() bool // keeps the end of the handler from closing the connection
-	onEnd    func()      // the group's: called once when the connection has ended
+	group    *Group      // that it is in
 	value    any
 	timer    *time.Timer
 	closeBy  time.Duration // when a connection that is closing is cut

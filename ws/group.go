@@ -74,16 +74,15 @@ func (g *Group) Add(c *Conn) error {
 	g.mu.Unlock()
 
 	c.mu.Lock()
-	dead, leave := c.dead(), c.onEnd
+	dead, old := c.dead(), c.group
 	if !dead {
-		c.onEnd = func() { g.remove(c) }
+		c.group = g
 	}
 	c.mu.Unlock()
-	if leave != nil {
-		leave()
-	}
 	if dead {
 		g.remove(c)
+	} else if old != nil && old != g {
+		old.remove(c)
 	}
 	return nil
 }
