@@ -30,7 +30,7 @@ func TestFilesHoldTheWholeExport(t *testing.T) {
 	if count < 15 || count > 100 || scripts < 5 {
 		t.Errorf("export has %d files, %d of them scripts; want 15 to 100 and at least 5", count, scripts)
 	}
-	for _, name := range []string{"index.html", "404.html", "icon.svg"} {
+	for _, name := range []string{"index.html", "404.html", "icon.svg", "licenses.txt"} {
 		if info, err := fs.Stat(Files(), name); err != nil {
 			t.Error(err)
 		} else if info.Size() == 0 {

@@ -12,7 +12,7 @@ import { Skeleton, TopBar } from './TopBar.tsx';
 
 declare global {
   interface Window {
-    __board?: { debug: Session['debug'] };
+    __board?: Pick<Session, 'debug' | 'log'>;
   }
 }
 
@@ -25,7 +25,8 @@ export function Board() {
     const search = new URLSearchParams(location.search);
     const { user, save } = loadUser(search.get('user'));
     const session = new Session(boardName(search), user, save);
-    window.__board = { debug: () => session.debug() };
+    window.__board = { debug: () => session.debug(), log: () => session.log() };
+    if (session.board !== 'main') document.title = `${session.board} · Board`;
     session.start();
     setBoard({ session, desk: new Desk(session) });
     return () => session.stop();

@@ -77,12 +77,20 @@ export function Canvas() {
       };
       // Not through React, whose wheel listeners are passive.
       element.addEventListener('wheel', wheel, { passive: false });
+      // A keyboard came up, or the window was turned: what is being written stays in sight.
+      const resized = new ResizeObserver(() => {
+        const id = session.editing.view.get()?.id;
+        const note = id === undefined ? undefined : session.store.note(id);
+        if (note) desk.reveal(note.x, note.y);
+      });
+      resized.observe(element);
       return () => {
+        resized.disconnect();
         element.removeEventListener('wheel', wheel);
         desk.attach(null, null);
       };
     },
-    [desk],
+    [desk, session],
   );
 
   useEffect(() => {

@@ -10,6 +10,7 @@ import {
   type ClientMessage,
   Close,
   type Color,
+  type Effect,
   MAX_PLACE,
   MAX_TEXT,
   type Note,
@@ -27,6 +28,8 @@ import { Tell } from './tell.ts';
 import { clip } from './text.ts';
 import { Toasts } from './toasts.ts';
 import { cleanName, parseUser } from './user.ts';
+
+const MAX_HEARD = 1000;
 
 const after = (ms: number, run: () => void) => {
   const timer = setTimeout(run, ms);
@@ -60,6 +63,7 @@ export class Session {
   private readonly saveUser: (user: User) => void;
   private readonly events = new AbortController();
   private present = false;
+  private readonly heard: Pick<Effect, 'pos' | 'client' | 'seq' | 'k' | 'id'>[] = [];
 
   constructor(board: string, user: User, saveUser: (user: User) => void) {
     this.board = board;
@@ -253,6 +257,7 @@ export class Session {
   private welcome(message: Welcome): boolean {
     const unknown = message.acked === null && this.store.first > 1;
     this.store.welcome(message);
+    if (message.mode === 'delta') this.hear(message.ops);
     if (message.mode === 'snapshot' && message.reset === 'epoch') this.tell.reset();
     this.ready.set(true);
     if (unknown) {
@@ -266,6 +271,7 @@ export class Session {
   private receive(message: ServerMessage): void {
     switch (message.t) {
       case 'op':
+        this.hear([message]);
         this.store.receive(message);
         break;
       case 'ack':
@@ -299,6 +305,16 @@ export class Session {
     const client = newClientId();
     this.store.renumber(client);
     void this.outbox.change(client);
+  }
+
+  private hear(effects: readonly Effect[]): void {
+    for (const { pos, client, seq, k, id } of effects) this.heard.push({ pos, client, seq, k, id });
+    if (this.heard.length > MAX_HEARD) this.heard.splice(0, this.heard.length - MAX_HEARD);
+  }
+
+  /** The operations that this page was told of, one by one and in a delta, the newest 1000; for tests. */
+  log() {
+    return this.heard;
   }
 
   /** What tests look at. */

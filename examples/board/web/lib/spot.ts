@@ -19,7 +19,7 @@ export interface Room {
 }
 
 /**
- * The free place nearest to the middle of the room, on a grid of notes around it;
+ * The free place nearest to the middle of the room, rather beside than below it, on a grid of notes;
  * in a room that is full, the middle, a step beside what lies exactly there.
  */
 export function freeSpot(room: Room, notes: readonly Point[]): Point {
@@ -32,7 +32,7 @@ export function freeSpot(room: Room, notes: readonly Point[]): Point {
   const places: (Point & { far: number })[] = [];
   for (let i = -columns; i <= columns; i++) {
     for (let j = -rows; j <= rows; j++) {
-      places.push({ x: x + i * dx, y: y + j * dy, far: (i * dx) ** 2 + (j * dy) ** 2 });
+      places.push({ x: x + i * dx, y: y + j * dy, far: (i * dx) ** 2 + (1.5 * j * dy) ** 2 });
     }
   }
   // Of two places equally far the right and the lower one, as one writes on.
