@@ -3,6 +3,7 @@ module github.com/tidewire/tidewire/internal/tools
 go 1.26.0
 
 tool (
+	github.com/tidewire/tidewire/internal/tools/casecheck
 	github.com/tidewire/tidewire/internal/tools/testreport
 	golang.org/x/perf/cmd/benchstat
 	honnef.co/go/tools/cmd/staticcheck
