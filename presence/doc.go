@@ -30,9 +30,10 @@
 //     TestNodesOnOneHubShareMembers, TestModel]
 //  2. The member's state is that of the connection whose Enter or Update was the
 //     latest. When that one is over it is the latest of the rest. Between nodes
-//     "latest" is by their clocks, and all come to the same result in whatever
-//     order they learn of it. [TestTwoTabsAreOneMember,
-//     TestLatestConnectionDecidesInAnyOrder]
+//     "latest" is by their clocks, set forward where they see a later one, and all
+//     come to the same result in whatever order they learn of it.
+//     [TestTwoTabsAreOneMember, TestLatestConnectionDecidesInAnyOrder,
+//     TestClocksOfNodesNeedNotAgree]
 //  3. Handle.Leave is immediate. If it was the member's last open connection on
 //     this node, whatever others have left in their grace goes with it.
 //     [TestExplicitLeaveIsImmediate, TestOldConnectionThatDiesAfterTheReloadIsNotSeen]
@@ -54,7 +55,8 @@
 //  7. An Enter or Update that fails changes nothing. [TestWhatEnterRefuses,
 //     TestFailedReturnLeavesTheGrace, TestPanicOfTheCodecLeavesNothing]
 //  8. Close removes the members of this node, for others who watch with cause
-//     [NodeDown]. [TestCloseEndsEverything, TestNodesOnOneHubShareMembers]
+//     [NodeDown]. [TestCloseEndsEverything, TestNodesOnOneHubShareMembers,
+//     TestCloseWaitsForWhatIsUnderWay, TestCloseWaitsForItsGoroutines]
 //
 // # Seeing who is here
 //
@@ -64,7 +66,8 @@
 //  10. A watch's first batch is the whole state, in no particular order, and is
 //     empty if nobody is there. The batches behind it add up, with it, to the
 //     state at every moment: no gap, nothing twice, whatever happens while the
-//     watch begins. [TestNoGapBetweenStateAndChanges, TestModel]
+//     watch begins. [TestNoGapBetweenStateAndChanges,
+//     TestWatchBeginsInABusyTopic, TestModel]
 //  11. A batch is the difference between two states: each member is in it at most
 //     once. The encodings of states are compared, so an Update that changes nothing
 //     is not told. [TestEnterUpdateLeave, TestSlowWatcherGetsTheNetDifferenceAndDelaysNobody,

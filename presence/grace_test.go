@@ -98,6 +98,8 @@ func TestLateOldHandleTouchesNothing(t *testing.T) {
 		old.Disconnect()
 		now := enter(t, p, "ada", "blue")
 		old.Disconnect()
+		term := old.seat.term
+		p.lapse(old.seat, term) // as a timer that could not be stopped
 		if err := old.Update(t.Context(), "old"); err != ErrLeft {
 			t.Errorf("Update: %v", err)
 		}
@@ -107,6 +109,9 @@ func TestLateOldHandleTouchesNothing(t *testing.T) {
 		expect(t, "the new one", who(t, p), "ada=blue")
 		update(t, now, "green")
 		expect(t, "the new one", who(t, p), "ada=green")
+		now.Disconnect()
+		p.lapse(now.seat, term)
+		expect(t, "in another grace", who(t, p), "ada=green")
 	})
 }
 

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,6 +204,11 @@ func TestRemovedEntryIsNotPutBack(t *testing.T) {
 			t.Errorf("Update: %v", err)
 		}
 		leave(t, ada)
+		bo := enter(t, p, "bo", "blue")
+		if _, err := h.Topic(DefaultPrefix+topic).Delete(t.Context(), bo.seat.key); err != nil {
+			t.Fatal(err)
+		}
+		leave(t, bo) // is no error
 		expect(t, "removed", who(t, p), "")
 		if len(p.seats) != 0 {
 			t.Errorf("%d seats are left", len(p.seats))
@@ -259,6 +265,26 @@ func TestPanicOfTheCodecLeavesNothing(t *testing.T) {
 	}()
 	expect(t, "after the panic", who(t, p), "")
 	leave(t, enter(t, p, "ada", "red"))
+}
+
+// ending is a codec that ends a context when it decodes.
+type ending struct {
+	hub.JSON[string]
+	end context.CancelFunc
+}
+
+func (c ending) Decode(b []byte) (string, error) {
+	c.end()
+	return c.JSON.Decode(b)
+}
+
+func TestSnapshotHonoursItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := newNode(t, newHub(t, hub.Options{}), &Options[string]{Codec: ending{end: cancel}})
+	enter(t, p, "ada", "red")
+	if _, err := p.Snapshot(ctx, topic); !errors.Is(err, context.Canceled) {
+		t.Errorf("Snapshot: %v", err)
+	}
 }
 
 func TestEntryIsReadableJSON(t *testing.T) {

@@ -174,6 +174,10 @@ func TestTopicsAreApart(t *testing.T) {
 }
 
 func TestTwoTabsAreOneMember(t *testing.T) {
+	synctest.Test(t, testTwoTabsAreOneMember) // where no time passes between two states
+}
+
+func testTwoTabsAreOneMember(t *testing.T) {
 	p := node(t, nil)
 	w := watch(t, p)
 	w.want("")
@@ -216,6 +220,19 @@ func TestNodesOnOneHubShareMembers(t *testing.T) {
 	w.want("-bo(node down)")
 	leave(t, onA)
 	w.want("-ada(left)")
+}
+
+// A node whose clock is behind does not lose to the states that it has seen.
+func TestClocksOfNodesNeedNotAgree(t *testing.T) {
+	h := newHub(t, hub.Options{})
+	ahead, behind := newNode(t, h, nil), newNode(t, h, nil)
+	w := watch(t, behind)
+	w.want("")
+	ahead.clock.saw(uint64(time.Now().Add(time.Hour).UnixMicro()))
+	enter(t, ahead, "ada", "red")
+	w.want("+ada=red")
+	enter(t, behind, "ada", "blue")
+	w.want("~ada=blue")
 }
 
 func TestSnapshotIsAtAPosition(t *testing.T) {
@@ -348,6 +365,77 @@ func TestCloseEndsEverything(t *testing.T) {
 		}
 		if len(p.seats)+len(p.rooms) != 0 {
 			t.Errorf("%d seats and %d rooms are left", len(p.seats), len(p.rooms))
+		}
+	})
+}
+
+// stuck is a codec that waits.
+type stuck struct{ on, there chan struct{} }
+
+func (c stuck) Append(dst []byte, s string) ([]byte, error) {
+	close(c.there)
+	<-c.on
+	return append(dst, s...), nil
+}
+
+func (c stuck) Decode(b []byte) (string, error) { return string(b), nil }
+
+// Close comes behind what is under way, so that nobody stays.
+func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, hub.Options{})
+		codec := stuck{make(chan struct{}), make(chan struct{})}
+		p := newNode(t, h, &Options[string]{Codec: codec})
+		go p.Enter(t.Context(), topic, "ada", "red")
+		<-codec.there
+		closed := make(chan struct{})
+		go func() {
+			p.Close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close did not wait")
+		default:
+		}
+		close(codec.on)
+		<-closed
+		s, err := h.Topic(DefaultPrefix + topic).Snapshot(t.Context())
+		if err != nil || s.Len() != 0 {
+			t.Errorf("%d entries are left, %v", s.Len(), err)
+		}
+	})
+}
+
+func TestCloseWaitsForItsGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := node(t, nil)
+		var g gate
+		g.set(true)
+		p.hook = func(point string) {
+			if point == "applied" {
+				g.pass()
+			}
+		}
+		w := newModelWatch(t, p, 0)
+		synctest.Wait()
+		closed := make(chan struct{})
+		go func() {
+			p.Close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close did not wait")
+		default:
+		}
+		g.set(false)
+		<-closed
+		<-w.done
+		if w.err != ErrClosed {
+			t.Errorf("the watch ended with %v", w.err)
 		}
 	})
 }

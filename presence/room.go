@@ -210,6 +210,7 @@ func (r *room[S]) passed(pos hub.Position) {
 // ask gives the barriers that have none a position: the topic's head, which
 // the follower, who alone moves on, has reached or is going to.
 func (r *room[S]) ask(ctx context.Context) error {
+	r.p.at("ask")
 	head, err := r.view.Head(ctx)
 	if err != nil {
 		return err
@@ -248,6 +249,7 @@ func (r *room[S]) sync(ctx context.Context) error {
 		}
 		return fmt.Errorf("presence: watching %.64q: %w", r.name, err)
 	}
+	r.p.at("head")
 	r.mu.Lock()
 	there := !r.reading && r.at == head
 	r.mu.Unlock()

@@ -32,6 +32,7 @@ type seat[S any] struct {
 	phase  phase
 	holder *Handle[S]
 	timer  *time.Timer // of the grace, or of another attempt at the removal
+	term   uint64      // counts the timers
 	cause  Cause       // of the removal
 }
 
@@ -84,20 +85,24 @@ func (p *Presence[S]) arm(s *seat[S], d time.Duration) {
 	if p.closed {
 		return // Close removes it
 	}
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		p.mu.Lock()
-		if p.closed || s.timer != t || s.phase != phaseGrace && s.phase != phaseLeaving {
-			p.mu.Unlock()
-			return
-		}
-		s.phase = phaseLeaving
-		p.work.Add(1)
+	s.term++
+	term := s.term
+	s.timer = time.AfterFunc(d, func() { p.lapse(s, term) })
+}
+
+// lapse is what a seat's timer does. Stopping a timer does not stop what it has
+// begun: by now the seat may be taken, and in another grace with another timer.
+func (p *Presence[S]) lapse(s *seat[S], term uint64) {
+	p.mu.Lock()
+	if p.closed || s.term != term || s.phase != phaseGrace && s.phase != phaseLeaving {
 		p.mu.Unlock()
-		defer p.work.Done()
-		p.retire(s)
-	})
-	s.timer = t
+		return
+	}
+	s.phase = phaseLeaving
+	p.work.Add(1)
+	p.mu.Unlock()
+	defer p.work.Done()
+	p.retire(s)
 }
 
 // clearTable marks the member's seats that are in their grace as leaving and

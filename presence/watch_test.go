@@ -19,8 +19,9 @@ import (
 
 // Whatever happens between any two steps of a watch's beginning is told once.
 func TestNoGapBetweenStateAndChanges(t *testing.T) {
-	points := []string{"sync", "synced", "copy", "applied", "wait"}
-	for _, point := range points {
+	for point, wait := range map[string]bool{ // whether the room can go on meanwhile, and shall
+		"sync": true, "head": true, "synced": true, "copy": false, "ask": false, "applied": false, "wait": true,
+	} {
 		for times := range 3 { // the first, second, third time that the point is passed
 			for _, warm := range []bool{false, true} { // whether somebody watches already
 				t.Run(fmt.Sprintf("%s/%d/warm=%v", point, times, warm), func(t *testing.T) {
@@ -35,21 +36,35 @@ func TestNoGapBetweenStateAndChanges(t *testing.T) {
 						}
 						var passed int
 						var mu sync.Mutex
+						applied := make(chan struct{}, 1)
 						p.hook = func(at string) {
-							mu.Lock()
-							defer mu.Unlock()
-							if at != point {
-								return
+							if at == "applied" {
+								select {
+								case applied <- struct{}{}:
+								default:
+								}
 							}
-							if passed++; passed == times+1 {
+							mu.Lock()
+							if at == point {
+								passed++
+							}
+							now := at == point && passed == times+1
+							mu.Unlock()
+							if now {
 								update(t, changing, "new")
 								leave(t, leaving)
 								enter(t, other, "entering", "")
+								if wait {
+									catchUp(t, p, applied)
+								}
 							}
 						}
 						w := newModelWatch(t, p, 0)
 						defer w.end()
 						synctest.Wait()
+						if knows, _ := w.known(); knows == nil {
+							t.Error("the watch has not begun")
+						}
 						enter(t, other, "later", "")
 						synctest.Wait()
 						knows, bad := w.known()
@@ -69,6 +84,87 @@ func TestNoGapBetweenStateAndChanges(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// catchUp waits until the room has what has been written; applied has a token
+// whenever it has moved on.
+func catchUp(t *testing.T, p *Presence[string], applied chan struct{}) {
+	view, err := p.topic(topic)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	head, err := view.Head(t.Context())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for {
+		p.mu.Lock()
+		r := p.rooms[topic]
+		p.mu.Unlock()
+		r.mu.Lock()
+		at := r.at
+		r.mu.Unlock()
+		if at == head {
+			return
+		}
+		<-applied
+	}
+}
+
+// A watch begins although the room never stands still at the head it looked at,
+// and although the log loses that head.
+func TestWatchBeginsInABusyTopic(t *testing.T) {
+	for _, tail := range []int{1024, 3} {
+		t.Run(fmt.Sprint("tail of ", tail), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHub(t, hub.Options{Configure: func(name string) (hub.TopicConfig, error) {
+					c, _ := Config(name)
+					c.MaxEvents = tail
+					return c, nil
+				}})
+				p, other := newNode(t, h, nil), newNode(t, h, nil)
+				first := newModelWatch(t, p, 0)
+				defer first.end()
+				synctest.Wait()
+				var asked, n int
+				more := func(count int) {
+					for range count {
+						n++
+						enter(t, other, fmt.Sprint("m", n), "")
+					}
+				}
+				var g gate
+				p.hook = func(point string) {
+					switch {
+					case point == "ask":
+						if asked++; asked == 1 {
+							more(1) // the barrier is to be here
+						}
+					case point == "applied" && asked == 1:
+						more(5) // and the next batch goes past it
+						asked++
+					case point == "applied":
+						g.pass()
+					}
+				}
+				g.set(true)
+				more(1)
+				synctest.Wait() // the room has it and stands
+				more(1)
+				second := newModelWatch(t, p, 0)
+				synctest.Wait()
+				g.set(false)
+				synctest.Wait()
+				knows, bad := second.known()
+				if len(knows) != n || bad != nil {
+					t.Errorf("knows %d of %d, %v", len(knows), n, bad)
+				}
+				second.end()
+			})
+		})
 	}
 }
 
@@ -281,6 +377,14 @@ func TestWatchEnds(t *testing.T) {
 		}
 		if n := rooms(); n != 1 {
 			t.Errorf("%d rooms after the others were left", n)
+		}
+		for range 3 {
+			for range p.Watch(t.Context(), topic) {
+				break
+			}
+		}
+		if r := p.rooms[topic]; len(r.barriers) != 0 || r.state.cursors.Len() != 1 || r.refs != 1 {
+			t.Errorf("of those who have gone there are %d barriers, %d cursors, %d references", len(r.barriers), r.state.cursors.Len(), r.refs)
 		}
 		for _, err := range p.Watch(ctx, topic) {
 			if err != cut {
