@@ -32,7 +32,7 @@ type parser struct {
 	line    []byte // what has come of it, if kind is lineBuffered
 	lineLen int    // bytes of it so far, whatever the kind
 	skipLF  bool   // a line ended with CR; an LF now belongs to it
-	started bool   // the first line is over: no byte order mark any more
+	started bool   // no byte order mark can come any more
 
 	// The event in progress.
 	data    []byte // with an LF after each line
@@ -71,8 +71,9 @@ func newParser(o *ReadOptions) *parser {
 		lastID:   opts.LastEventID,
 	}
 	longest := max(p.maxEvent, p.maxID, minMaxLine)
-	// Room for the field's name, its colon and its space; max for overflow.
-	p.maxLine = orLimit(opts.MaxLine, max(longest, longest+len("event: ")))
+	// Room for a byte order mark, the field's name, its colon and its space;
+	// max for overflow.
+	p.maxLine = orLimit(opts.MaxLine, max(longest, longest+len(bom)+len("event: ")))
 	return p
 }
 
@@ -153,8 +154,11 @@ func (p *parser) begin(piece []byte) error {
 		return p.appendData(piece)
 	}
 	p.line = append(p.line, piece...)
-	if !p.started && p.line[0] == bom[0] {
-		return nil // a byte order mark, or a field that will be ignored
+	if !p.started {
+		if p.line[0] == bom[0] {
+			return nil // a byte order mark, or a field that will be ignored
+		}
+		p.started = true // what looks like one further on in the line is text
 	}
 	switch {
 	case p.line[0] == ':':

@@ -90,6 +90,7 @@ var readCases = []struct {
 	{"derived BOM alone", "\uFEFF", nil, "", -1},
 	{"derived BOM and blank lines", "\uFEFF\n\n\uFEFF\n\ndata:x\n\n", []string{"|x|"}, "", -1},
 	{"derived half a BOM", "\xef\xbbdata:x\n\ndata:y\n\n", []string{"|y|"}, "", -1},
+	{"derived BOM in the first line", "data:x\uFEFFy\n\n", []string{"|x\uFEFFy|"}, "", -1},
 	{"derived comment before BOM", ":\n\uFEFFdata:x\n\ndata:y\n\n", []string{"|y|"}, "", -1},
 	{"derived last event name counts", "event:a\nevent:b\ndata:x\n\nevent:c\nevent\ndata:y\n\n", []string{"b|x|", "|y|"}, "", -1},
 	{"derived colons in values", "data:a:b\ndata: :\ndata::\n\n", []string{"|a:b\n:\n:|"}, "", -1},

@@ -117,6 +117,8 @@ func TestReadLimits(t *testing.T) {
 		{"comment", ":" + x(20) + "\n", sse.ReadOptions{MaxLine: 20}, "MaxLine"},
 		{"line of data", "data: " + x(20), sse.ReadOptions{MaxLine: 20}, "MaxLine"},
 		{"comment by default", ":" + x(64<<10) + "\n", sse.ReadOptions{MaxEvent: 10}, ""},
+		{"largest data after a byte order mark", "\uFEFFdata: " + x(70_000) + "\n\n", sse.ReadOptions{MaxEvent: 70_000}, ""},
+		{"largest name after a byte order mark", "\uFEFFevent: " + x(70_000) + "\n\n", sse.ReadOptions{MaxEvent: 70_000}, ""},
 		{"no limits", "data:" + x(1<<17) + "\n:" + x(1<<17) + "\n\n", sse.ReadOptions{MaxEvent: -1, MaxLine: -1}, ""},
 		{"old size does not count", "data:" + x(10) + "\n\ndata:" + x(10) + "\n\n", sse.ReadOptions{MaxEvent: 10, MaxLine: 15}, ""},
 	} {
