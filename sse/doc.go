@@ -48,7 +48,8 @@
 //     heartbeat, never mix. Options are copied.
 //  2. A Writer belongs to its handler: defer its Close. When Close has returned,
 //     nothing uses the response any more. A handler that forgets it leaks
-//     nothing, but a heartbeat may meet net/http's end of the response.
+//     nothing, but what is being written in that moment, a heartbeat too,
+//     uses a response that net/http has taken back.
 //  3. The events of one Send go out in one write and one flush; if one of them
 //     can't be encoded, none does. A Send that waits for its turn ends with its
 //     context and has written nothing. A write that fails ends the stream, and

@@ -2,6 +2,7 @@ package sse
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"net/http"
 	"sync"
@@ -288,6 +289,14 @@ func (s *Writer) heartbeat() {
 		return
 	}
 	defer s.release()
+	// This is no handler's goroutine, where net/http recovers from a response
+	// writer that panics; here it would end the process.
+	defer func() {
+		if v := recover(); v != nil {
+			s.dead = true
+			s.end(fmt.Errorf("sse: response writer panicked in a heartbeat: %v", v))
+		}
+	}()
 	if s.Err() != nil || s.request.Err() != nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -62,6 +63,46 @@ func TestWriterHeartbeatOff(t *testing.T) {
 			t.Errorf("body %q", body)
 		}
 	})
+}
+
+// A panic that net/http recovers from in a handler must not end the process
+// when it strikes in a heartbeat.
+func TestWriterHeartbeatSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := sse.NewGroup(nil)
+		w := &panicking{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		s, err := sse.NewWriter(w, r, &sse.Options{Group: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.with = http.ErrAbortHandler
+		<-s.Done()
+		if s.Err() == nil || !strings.Contains(s.Err().Error(), "panicked in a heartbeat: net/http: abort Handler") {
+			t.Errorf("ended with %v", s.Err())
+		}
+		w.with = nil
+		written := w.Body.Len()
+		if err := s.Send(t.Context(), &sse.Event{}); err != s.Err() {
+			t.Errorf("Send: %v", err)
+		}
+		_ = s.Close(&sse.Event{Name: "bye"})
+		if w.Body.Len() != written || g.Len() != 0 {
+			t.Errorf("%d bytes after the end, %d streams", w.Body.Len()-written, g.Len())
+		}
+	})
+}
+
+type panicking struct {
+	*httptest.ResponseRecorder
+	with any
+}
+
+func (p *panicking) Write(b []byte) (int, error) {
+	if p.with != nil {
+		panic(p.with)
+	}
+	return p.ResponseRecorder.Write(b)
 }
 
 // The server's WriteTimeout counts from the request; a stream must outlive it,
