@@ -95,7 +95,24 @@ func (h *httpStream) finish(deadline time.Time) {
 
 // open sends the first bytes. A middleware whose Flush asserts that the writer
 // below it is a Flusher would panic here; that becomes an error.
-func (h *httpStream) open(p []byte, deadline time.Time) (err error) {
+//
+// On HTTP/1 the first bytes also wait for what the handler has left of the
+// request's body, which net/http reads before it answers; so with a body reads
+// have the same deadline. Lifting it takes ReadTimeout's away too, as net/http
+// itself does at the body's end.
+func (h *httpStream) open(p []byte, deadline time.Time, hasBody bool) (err error) {
+	if hasBody && !deadline.IsZero() && h.rc.SetReadDeadline(deadline) == nil {
+		defer func() {
+			switch {
+			case err != nil: // the deadlines stay, for the same reason as in write
+			case time.Now().Before(deadline):
+				err = h.rc.SetReadDeadline(time.Time{})
+			default:
+				h.finish(deadline)
+				err = fmt.Errorf("sse: the rest of the request's body did not come in time (Options.WriteTimeout): %w", os.ErrDeadlineExceeded)
+			}
+		}()
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			re, ok := v.(runtime.Error)

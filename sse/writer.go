@@ -95,7 +95,8 @@ func NewWriter(w http.ResponseWriter, r *http.Request, o *Options) (*Writer, err
 	b := append((*buf)[:0], ": stream\n"...)
 	b = s.appendRetry(b)
 	*buf = append(b, '\n')
-	if err := st.open(*buf, s.deadline()); err != nil {
+	hasBody := r.ProtoMajor < 2 && r.Body != nil && r.Body != http.NoBody
+	if err := st.open(*buf, s.deadline(), hasBody); err != nil {
 		return nil, err
 	}
 	opened = true

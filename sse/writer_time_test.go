@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/testnet"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -273,5 +274,78 @@ func TestWriterForgottenCloseLeaksNothing(t *testing.T) {
 			t.Errorf("Send: %v", err)
 		}
 		time.Sleep(2 * time.Hour)
+	})
+}
+
+// net/http reads the rest of the request's body before the first byte of the
+// response: a client that does not send it must hold neither the handler nor a
+// drain.
+func TestNewWriterRequestBodyThatNeverComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		g := sse.NewGroup(nil)
+		type result struct {
+			err  error
+			took time.Duration
+		}
+		results := make(chan result, 1)
+		_, l := startPiped(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			_, err := sse.NewWriter(w, r, &sse.Options{Group: g, WriteTimeout: 5 * time.Second})
+			results <- result{err, time.Since(start)}
+		}), nil, testnet.DefaultSize)
+		conn, err := l.DialContext(t.Context(), "tcp", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf of")
+		synctest.Wait()
+		if err := g.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		res := <-results
+		if !errors.Is(res.err, os.ErrDeadlineExceeded) || res.took != 5*time.Second {
+			t.Errorf("NewWriter returned %v after %v", res.err, res.took)
+		}
+		if _, err := io.Copy(io.Discard, conn); err != nil { // the handler's goroutine has ended
+			t.Error(err)
+		}
+		if at := time.Since(begun); at > 6*time.Second {
+			t.Errorf("the connection ended after %v", at)
+		}
+	})
+}
+
+// A request with a body gets a stream like any other, however long it lasts.
+func TestNewWriterRequestBody(t *testing.T) {
+	inBubbles(t, func(t *testing.T, tr transport) {
+		for _, read := range []bool{false, true} {
+			s := tr.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if read {
+					_, _ = io.Copy(io.Discard, r.Body)
+				}
+				stream(t, nil, func(s *sse.Writer, r *http.Request) {
+					for range 3 {
+						time.Sleep(time.Minute)
+						if err := s.Send(r.Context(), &sse.Event{}); err != nil {
+							t.Errorf("body read %v: %v", read, err)
+						}
+					}
+				}).ServeHTTP(w, r)
+			}), func(srv *http.Server) { srv.ReadTimeout = 30 * time.Second })
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, strings.NewReader("question"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.rt.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := reference(readAll(t, resp)).events; len(got) != 3 {
+				t.Errorf("%d events arrived, want 3", len(got))
+			}
+			_ = resp.Body.Close()
+		}
 	})
 }
