@@ -29,17 +29,30 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if e := checkUpgrade(r, &o); e != nil {
 		return nil, refuse(w, e)
 	}
-	if o.Group.draining() {
-		e := &HandshakeError{StatusCode: http.StatusServiceUnavailable, Reason: "the server is going away", Err: ErrDraining, Header: http.Header{}}
-		e.Header.Set("Retry-After", strconv.Itoa(1+rand.IntN(1+int(o.Group.spread()/time.Second))))
-		return nil, refuse(w, e)
-	}
 	subprotocol := chooseSubprotocol(r, o.Subprotocols)
 	response, err := appendResponse(nil, w.Header(), o.Header, r.Header.Get("Sec-WebSocket-Key"), subprotocol)
 	if err != nil {
 		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the response's header", Err: err})
 	}
 
+	if err := o.Group.expect(); err != nil {
+		e := &HandshakeError{StatusCode: http.StatusServiceUnavailable, Reason: "the server is going away", Err: err, Header: http.Header{}}
+		e.Header.Set("Retry-After", strconv.Itoa(1+rand.IntN(1+int(o.Group.spread()/time.Second))))
+		return nil, refuse(w, e)
+	}
+	c, err := takeOver(w, r, response, subprotocol, &o)
+	if err != nil {
+		o.Group.missed()
+		return nil, err
+	}
+	if err := o.Group.arrived(c); err != nil {
+		return nil, &HandshakeError{Reason: "the server is going away", Err: err}
+	}
+	return c, nil
+}
+
+// takeOver hijacks the connection and sends the response.
+func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotocol string, o *AcceptOptions) (*Conn, error) {
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the connection can't be taken over", Err: err})
@@ -53,11 +66,6 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	c := newConn(nc, true, subprotocol, early, o.config())
 	c.closeWith(r.Context())
-	if o.Group != nil {
-		if err := o.Group.Add(c); err != nil {
-			return nil, &HandshakeError{Reason: "the server is going away", Err: err}
-		}
-	}
 	return c, nil
 }
 

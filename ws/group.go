@@ -30,6 +30,7 @@ type Group struct {
 	mu      sync.Mutex
 	conns   map[*Conn]struct{}
 	begun   bool           // Drain or BeginDrain was called
+	coming  int            // handshakes under way, which Drain waits for
 	closers sync.WaitGroup // the goroutines of the drain; added to under mu
 	drained chan struct{}  // made by the drain, closed when all connections have ended
 }
@@ -41,13 +42,47 @@ func (g *Group) spread() time.Duration {
 	return orOff(g.Spread, 5*time.Second)
 }
 
-func (g *Group) draining() bool {
+// expect announces a connection whose handshake is under way; arrived or missed must follow. A nil group expects
+// anything.
+func (g *Group) expect() error {
 	if g == nil {
-		return false
+		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.begun
+	if g.begun {
+		return ErrDraining
+	}
+	g.coming++
+	return nil
+}
+
+func (g *Group) missed() {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.coming--
+	g.look()
+}
+
+// arrived puts c in the group. If it drains by now, c is closed, and the drain waits for that.
+func (g *Group) arrived(c *Conn) error {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	g.insert(c)
+	g.coming--
+	begun := g.begun
+	g.mu.Unlock()
+	g.claim(c)
+	if begun {
+		g.close(c)
+		return ErrDraining
+	}
+	return nil
 }
 
 func (g *Group) close(c *Conn) {
@@ -67,12 +102,22 @@ func (g *Group) Add(c *Conn) error {
 		g.close(c)
 		return ErrDraining
 	}
+	g.insert(c)
+	g.mu.Unlock()
+	g.claim(c)
+	return nil
+}
+
+// insert is called with mu held.
+func (g *Group) insert(c *Conn) {
 	if g.conns == nil {
 		g.conns = make(map[*Conn]struct{})
 	}
 	g.conns[c] = struct{}{}
-	g.mu.Unlock()
+}
 
+// claim tells c, which is inserted, whose it is. No lock is held while another is taken.
+func (g *Group) claim(c *Conn) {
 	c.mu.Lock()
 	dead, old := c.dead(), c.group
 	if !dead {
@@ -84,20 +129,20 @@ func (g *Group) Add(c *Conn) error {
 	} else if old != nil && old != g {
 		old.remove(c)
 	}
-	return nil
 }
 
 func (g *Group) remove(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c)
-	if g.begun && len(g.conns) == 0 {
-		g.finished()
-	}
+	g.look()
 }
 
-// finished is called with mu held, when a group that drains has become empty.
-func (g *Group) finished() {
+// look ends the drain when all are gone. Called with mu held.
+func (g *Group) look() {
+	if !g.begun || len(g.conns) > 0 || g.coming > 0 {
+		return
+	}
 	select {
 	case <-g.drained:
 	default:
@@ -135,9 +180,7 @@ func (g *Group) BeginDrain() {
 		return
 	}
 	g.begun, g.drained = true, make(chan struct{})
-	if len(g.conns) == 0 {
-		g.finished()
-	}
+	g.look()
 	spread := g.spread()
 	for c := range g.conns {
 		wait := time.Duration(0)

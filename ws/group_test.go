@@ -1,8 +1,10 @@
 package ws_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -162,8 +164,55 @@ func TestDrainThenShutdown(t *testing.T) {
 			_, _, err := c.Read(context.Background())
 			read <- err
 		}()
+		synctest.Wait()
 		if err := errors.Join(g.Drain(t.Context()), srv.Shutdown(t.Context())); err != nil {
 			t.Error(err)
+		}
+		if err := <-read; ws.CloseStatus(err) != ws.CloseGoingAway {
+			t.Errorf("the client got %v", err)
+		}
+	})
+}
+
+// hijackHook calls before when the connection is taken over.
+type hijackHook struct {
+	http.ResponseWriter
+	before func()
+}
+
+func (h hijackHook) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	h.before()
+	return http.NewResponseController(h.ResponseWriter).Hijack()
+}
+
+// A connection whose handshake was under way when the drain began is closed too, and waited for.
+func TestDrainWaitsForHandshakesUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g ws.Group
+		begun := make(chan struct{})
+		_, opts := serveMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := ws.Accept(hijackHook{w, func() {
+				g.BeginDrain()
+				close(begun)
+				time.Sleep(time.Second)
+			}}, r, &ws.AcceptOptions{Group: &g})
+			if !errors.Is(err, ws.ErrDraining) {
+				t.Errorf("Accept: %v", err)
+			}
+		}), testnet.Listen())
+		start := time.Now()
+		read := make(chan error, 1)
+		go func() {
+			c, err := ws.Dial(t.Context(), "ws://tidewire.test/", opts)
+			if err == nil {
+				time.Sleep(time.Second)
+				_, _, err = c.Read(context.Background())
+			}
+			read <- err
+		}()
+		<-begun
+		if err := g.Drain(t.Context()); err != nil || time.Since(start) != 2*time.Second {
+			t.Errorf("Drain: %v, after %v", err, time.Since(start))
 		}
 		if err := <-read; ws.CloseStatus(err) != ws.CloseGoingAway {
 			t.Errorf("the client got %v", err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/testnet"
 )
@@ -141,5 +140,3 @@ func (p *peer) answerClose(code CloseCode) {
 	}
 	p.Close()
 }
-
-func elapsed(since time.Time) time.Duration { return time.Since(since) }
