@@ -66,6 +66,14 @@ type Options struct {
 	// every topic a log with the defaults.
 	Configure func(topic string) (TopicConfig, error)
 
+	// Broker keeps the logs; nil keeps them here, in memory. The hub does not
+	// close it.
+	Broker Broker
+
+	// Linger is how long a topic stays attached to the Broker after its last
+	// reader has left; 0 means 30 s, negative not at all.
+	Linger time.Duration
+
 	MaxTopics     int   // topics that retain something or have a subscriber; 100000
 	MaxNameBytes  int   // length of topic names, event names and keys; 256
 	MaxEventBytes int   // data of one event; 1 MiB
@@ -85,6 +93,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.Configure == nil {
 		out.Configure = func(string) (TopicConfig, error) { return TopicConfig{}, nil }
+	}
+	if out.Linger == 0 {
+		out.Linger = 30 * time.Second
 	}
 	setLimit(&out.MaxTopics, 100_000)
 	setLimit(&out.MaxNameBytes, 256)

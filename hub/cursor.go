@@ -62,6 +62,8 @@ type cursor struct {
 	reading atomic.Bool // held by the goroutine inside Next
 
 	// Guarded by t.mu.
+	index   int    // in t.members
+	branch  uint64 // how many breaks of the log it has seen
 	waiting bool
 	waitGen uint64
 	waitIdx int
@@ -196,6 +198,9 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 	}
 	if l.cfg.MaxAge != unlimited {
 		l.trim(time.Now())
+	}
+	if c.branch != t.breaks.n {
+		c.heal(pos)
 	}
 	if c.behind() { // and not again below: nothing leaves the log meanwhile
 		if err := c.fellOff(pos); err != nil {

@@ -13,10 +13,12 @@ const entryOverhead = 200
 // readers, and holds nothing that concerns one of them.
 type entry struct {
 	// Immutable once the entry is in the log.
+	epoch   uint64 // that of its position; 0 on ephemeral topics, which have none
 	off     uint64
 	tag     uint32
 	prev    uint32 // tag of the entry before this one
 	deleted bool
+	expired bool // a tombstone made by the end of a lease
 	time    time.Time
 	name    string
 	key     string
@@ -32,6 +34,14 @@ type entry struct {
 
 func (e *entry) cost() int64 {
 	return int64(len(e.data)+len(e.key)+len(e.name)) + entryOverhead
+}
+
+// rev is the position of the write that made the entry.
+func (e *entry) rev() Position {
+	if e.epoch == 0 {
+		return Position{}
+	}
+	return Position{e.epoch, e.off, e.tag}
 }
 
 // A ring holds the newest entries of a log, with offsets that follow one
@@ -64,6 +74,15 @@ func (r *ring) pop() *entry {
 	if len(r.buf) > minRing && r.n <= len(r.buf)/8 {
 		r.resize(len(r.buf) / 4)
 	}
+	return e
+}
+
+// cut removes the newest entry; the ring must not be empty.
+func (r *ring) cut() *entry {
+	e := r.at(r.n - 1)
+	r.buf[(r.head+r.n-1)&(len(r.buf)-1)] = nil
+	r.n--
+	r.bytes -= e.cost()
 	return e
 }
 

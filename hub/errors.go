@@ -14,6 +14,15 @@ var (
 	ErrBusy = errors.New("hub: subscription has another reader")
 	// ErrNoKey: the topic holds nothing under this key.
 	ErrNoKey = errors.New("hub: no such key")
+	// ErrLeaseLost: the owner's lease has ended. What it held is gone, or
+	// about to be; it may Enter again as somebody new.
+	ErrLeaseLost = errors.New("hub: lease lost")
+	// ErrUnavailable: the broker can't be reached. Nothing was written.
+	ErrUnavailable = errors.New("hub: broker unavailable")
+	// ErrUncertain: the broker's answer to a write was lost, and nobody here
+	// knows whether it took effect. Made Idempotent, the same write may be tried
+	// again and returns the position it got, now or then.
+	ErrUncertain = errors.New("hub: write may or may not have taken effect")
 )
 
 // A ConflictError is the answer to a conditional write whose condition did not

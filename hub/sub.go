@@ -176,9 +176,9 @@ func (s *Sub[T]) take(dst []*Event[T], items []item) ([]*Event[T], error) {
 func (s *Sub[T]) event(it *item) (*Event[T], error) {
 	switch {
 	case it.row:
-		return rowOf(s.topic, s.c.t.epoch(), it.e)
+		return rowOf(s.topic, it.e)
 	case it.e != nil:
-		return eventOf(s.topic, s.c.t.epoch(), it.e)
+		return eventOf(s.topic, it.e)
 	}
 	return &Event[T]{Topic: s.topic.name, Marker: it.mark, Pos: it.pos, Gap: it.gap, Reset: it.reset}, nil
 }

@@ -1,0 +1,487 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// readPage is how many records are asked of the broker at a time.
+	readPage = 512
+	// maxPending is how many records wait while the copy is being repaired.
+	// With more the oldest are forgotten, and found missing afterwards.
+	maxPending = 1024
+	// Waits between failed repairs double from the first to the last.
+	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
+	// loadTries is how often a copy is begun again because the log moved on
+	// faster than it was read.
+	loadTries = 5
+)
+
+var errChain = errors.New("hub: the broker's records don't follow from one another")
+
+// A link keeps a topic's replica a true copy of the broker's log. It takes only
+// records that are proved by the tag of what it has. Whatever does not fit, and
+// whatever the feed says it may have lost, is settled by one goroutine that
+// reads the log from where the copy ends; however many readers there are, they
+// see nothing of it. What arrives meanwhile waits. If the log has no way on from
+// there, data is gone: the copy begins anew, and readers are told (see breaks).
+//
+// A topic is attached by its first user, others wait for the same; when
+// the last one has left it lingers before it is detached. A publisher here does
+// not touch the copy: what it wrote comes back by the feed, in the one order.
+type link struct {
+	// Immutable.
+	t      *topic
+	broker Broker
+	ref    BrokerTopic
+	ctx    context.Context // ends with the topic
+	cancel context.CancelFunc
+	ready  chan struct{} // closed when the topic is attached, or err is set
+	kick   chan struct{} // of one token: retry now
+
+	// Guarded by t.mu.
+	started bool
+	live    bool
+	err     error // why it could not be attached
+	detach  func()
+	users   int    // reading or subscribing just now, beside the members
+	gen     uint64 // which rest is the last one
+	down    error  // why the feed does not run
+	pending []Record
+	syncing bool       // the goroutine runs
+	dirty   bool       // something may be missing
+	asked   uint64     // of verify
+	done    uint64     // answered
+	waiting []verifier // for an answer
+	acked   Position   // the latest own write
+}
+
+type verifier struct {
+	n      uint64
+	answer chan error // of one
+}
+
+func newLink(t *topic, b Broker) *link {
+	l := &link{
+		t: t, broker: b, ref: BrokerTopic{Name: t.name, Config: t.log.cfg},
+		ready: make(chan struct{}), kick: make(chan struct{}, 1),
+	}
+	l.ctx, l.cancel = context.WithCancel(t.hub.ctx)
+	return l
+}
+
+// hold attaches the topic if need be and waits until it can be read from after
+// pos, with all that this hub has written.
+func (l *link) hold(ctx context.Context, pos Position) error {
+	t := l.t
+	t.mu.Lock()
+	if t.dead {
+		t.mu.Unlock()
+		return errDead
+	}
+	l.users++
+	l.gen++
+	if !l.started {
+		l.started = true
+		if !t.hub.runner.run(l.attach) {
+			t.mu.Unlock()
+			return ErrClosed
+		}
+	}
+	t.mu.Unlock()
+	err := l.wait(ctx, pos)
+	if err != nil {
+		l.release()
+	}
+	return err
+}
+
+func (l *link) wait(ctx context.Context, pos Position) error {
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.t.hub.ctx.Done():
+		return ErrClosed
+	}
+	t := l.t
+	t.mu.Lock()
+	if l.err != nil {
+		t.mu.Unlock()
+		return l.err
+	}
+	if t.kind == Ephemeral {
+		t.mu.Unlock()
+		return nil
+	}
+	// A position from another node, or one's own write, can be ahead of the
+	// feed.
+	reason := Reason(0)
+	if !pos.IsZero() {
+		reason = t.log.locate(pos)
+	}
+	acked := l.acked
+	behind := !acked.IsZero() && (acked.epoch != t.log.epoch || acked.off > t.log.top)
+	t.mu.Unlock()
+	if !behind && reason != Fork && reason != Epoch {
+		return nil
+	}
+	if err := l.verify(ctx); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	if l.acked == acked {
+		l.acked = Position{}
+	}
+	t.mu.Unlock()
+	return nil
+}
+
+func (l *link) release() {
+	t := l.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l.users--
+	l.rest()
+}
+
+// rest begins to linger if nobody uses the topic. Called with t.mu held.
+func (l *link) rest() {
+	t := l.t
+	if t.dead || l.users > 0 || len(t.members) > 0 {
+		return
+	}
+	l.gen++
+	gen := l.gen
+	if t.hub.opts.Linger <= 0 {
+		t.hub.runner.run(func() { l.part(gen) })
+		return
+	}
+	time.AfterFunc(t.hub.opts.Linger, func() { t.hub.runner.run(func() { l.part(gen) }) })
+}
+
+// part detaches the topic, unless it was used again.
+func (l *link) part(gen uint64) {
+	t, h := l.t, l.t.hub
+	h.mu.Lock()
+	t.mu.Lock()
+	if t.dead || l.gen != gen || h.topics[t.name] != t {
+		t.mu.Unlock()
+		h.mu.Unlock()
+		return
+	}
+	detach := l.bury()
+	t.mu.Unlock()
+	h.mu.Unlock()
+	if detach != nil {
+		detach()
+	}
+}
+
+// bury takes the topic out of the hub. Called with Hub.mu and t.mu held.
+func (l *link) bury() (detach func()) {
+	t := l.t
+	t.dead = true
+	delete(t.hub.topics, t.name)
+	t.hub.total.used.Add(-t.log.bytes())
+	t.log.ring, t.log.table = ring{}, nil
+	l.cancel()
+	detach, l.detach = l.detach, nil
+	l.answer(l.asked, errDead)
+	return detach
+}
+
+// attach runs once, as a goroutine.
+func (l *link) attach() {
+	t := l.t
+	detach, err := l.broker.Attach(l.ctx, l.ref, l)
+	var ld *loaded
+	if err == nil && t.kind != Ephemeral {
+		ld, err = l.load()
+	}
+	if err != nil {
+		t.hub.mu.Lock()
+		t.mu.Lock()
+		l.err = fmt.Errorf("hub: attaching topic %q: %w", t.name, err)
+		if t.hub.closed.Load() {
+			l.err = ErrClosed
+		}
+		if !t.dead {
+			l.bury()
+		}
+		close(l.ready)
+		t.mu.Unlock()
+		t.hub.mu.Unlock()
+		if detach != nil {
+			detach()
+		}
+		return
+	}
+	t.mu.Lock()
+	l.detach = detach
+	if ld != nil {
+		t.log.epoch = ld.head.epoch
+		l.install(ld, true)
+	}
+	l.live = true
+	close(l.ready)
+	pending := l.pending
+	l.pending = nil
+	l.take(pending)
+	if l.dirty {
+		l.start()
+	}
+	ages := t.log.ages()
+	t.mu.Unlock()
+	if ages {
+		t.hub.janitor.arm()
+	}
+}
+
+// Deliver implements [Feed].
+func (l *link) Deliver(records ...Record) {
+	t := l.t
+	t.mu.Lock()
+	if t.dead {
+		t.mu.Unlock()
+		return
+	}
+	if !l.live || l.syncing {
+		l.later(records)
+		t.mu.Unlock()
+		return
+	}
+	top := t.log.top
+	l.take(records)
+	if l.dirty {
+		l.start()
+	}
+	var wake []*cursor
+	if t.log.top != top {
+		wake = t.takeWaiters()
+	}
+	ages := t.log.ages()
+	t.mu.Unlock()
+	t.hub.dispatcher.wake(wake)
+	if ages {
+		t.hub.janitor.arm()
+	}
+}
+
+// Down implements [Feed].
+func (l *link) Down(err error) {
+	l.t.mu.Lock()
+	if err == nil {
+		err = ErrUnavailable
+	}
+	l.down = err
+	l.t.mu.Unlock()
+}
+
+// Up implements [Feed].
+func (l *link) Up() {
+	l.t.mu.Lock()
+	defer l.t.mu.Unlock()
+	l.down = nil
+	if l.t.kind == Ephemeral {
+		return
+	}
+	l.dirty = true
+	if l.live {
+		l.start()
+	}
+}
+
+// later keeps records for later. Called with t.mu held.
+func (l *link) later(records []Record) {
+	l.pending = append(l.pending, records...)
+	if n := len(l.pending) - maxPending; n > 0 {
+		l.pending = append(l.pending[:0], l.pending[n:]...)
+	}
+}
+
+// take adds the records that follow from what is there. Those that are there
+// already are passed over; at the first that does not fit the copy is dirty and
+// the rest waits. Called with t.mu held.
+func (l *link) take(records []Record) {
+	for i := range records {
+		if !l.add(&records[i]) {
+			l.dirty = true
+			l.later(records[i:])
+			return
+		}
+	}
+}
+
+func (l *link) add(r *Record) bool {
+	t, log := l.t, &l.t.log
+	if t.kind == Ephemeral {
+		e := entryOf(r)
+		e.epoch, e.off, e.tag, e.prev = 0, log.top+1, 0, 0
+		log.push(e, len(t.members) > 0)
+		l.shed()
+		return true
+	}
+	p := r.Pos
+	switch {
+	case p.epoch != log.epoch:
+		return false
+	case p.off == log.top+1:
+		if r.Prev != log.topTag {
+			return false
+		}
+		log.push(entryOf(r), true)
+		l.shed()
+		return true
+	case p.off > log.top, p.off < log.first():
+		return false
+	}
+	return log.at(p.off).tag == p.tag
+}
+
+// shed keeps the copy within the hub's budget. Called with t.mu held.
+func (l *link) shed() {
+	log := &l.t.log
+	for log.ring.n > 1 && log.total.used.Load() > log.total.max {
+		log.pop()
+	}
+}
+
+// start runs the repair, or tells it to hurry. Called with t.mu held.
+func (l *link) start() {
+	if l.syncing {
+		select {
+		case l.kick <- struct{}{}:
+		default:
+		}
+		return
+	}
+	l.syncing = l.t.hub.runner.run(l.repair)
+}
+
+// verify waits until the copy has what the broker had when it was called.
+func (l *link) verify(ctx context.Context) error {
+	t := l.t
+	v := verifier{answer: make(chan error, 1)}
+	t.mu.Lock()
+	if t.dead {
+		t.mu.Unlock()
+		return errDead
+	}
+	l.asked++
+	v.n = l.asked
+	l.waiting = append(l.waiting, v)
+	l.start()
+	started := l.syncing
+	t.mu.Unlock()
+	if !started {
+		return ErrClosed
+	}
+	select {
+	case err := <-v.answer:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.hub.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// answer tells those who asked up to n. Called with t.mu held.
+func (l *link) answer(n uint64, err error) {
+	kept := l.waiting[:0]
+	for _, v := range l.waiting {
+		if v.n <= n {
+			v.answer <- err
+		} else {
+			kept = append(kept, v)
+		}
+	}
+	clear(l.waiting[len(kept):])
+	l.waiting = kept
+}
+
+// repair is the goroutine that settles what may be missing. It ends when nothing
+// is.
+func (l *link) repair() {
+	t := l.t
+	retry := firstRetry
+	for {
+		t.mu.Lock()
+		if t.dead || l.ctx.Err() != nil || !l.dirty && l.done == l.asked {
+			l.syncing = false
+			l.answer(l.asked, ErrClosed)
+			t.mu.Unlock()
+			return
+		}
+		serving := l.asked
+		l.dirty, l.pending = false, nil // the log has all that was fed before
+		head := t.log.head()
+		t.mu.Unlock()
+
+		err := l.catchUp(head)
+
+		t.mu.Lock()
+		if err == nil {
+			l.done = serving
+			retry = firstRetry
+			pending := l.pending
+			l.pending = nil
+			l.take(pending)
+			l.answer(serving, nil)
+			wake := t.takeWaiters()
+			t.mu.Unlock()
+			t.hub.dispatcher.wake(wake)
+			continue
+		}
+		l.dirty = true
+		l.done = serving
+		l.answer(serving, err)
+		t.mu.Unlock()
+		wait := time.NewTimer(retry/2 + rand.N(retry/2))
+		select {
+		case <-wait.C:
+		case <-l.kick:
+		case <-l.ctx.Done():
+		}
+		wait.Stop()
+		retry = min(2*retry, lastRetry)
+	}
+}
+
+// catchUp reads from where the copy ends to the head, or begins it anew.
+func (l *link) catchUp(from Position) error {
+	t := l.t
+	for {
+		seg, err := l.broker.Read(l.ctx, l.ref, from, readPage)
+		if err != nil {
+			return err
+		}
+		if seg.Reason != 0 {
+			ld, err := l.load()
+			if err != nil {
+				return err
+			}
+			t.mu.Lock()
+			l.install(ld, false)
+			t.mu.Unlock()
+			return nil
+		}
+		t.mu.Lock()
+		for i := range seg.Records {
+			if !l.add(&seg.Records[i]) {
+				t.mu.Unlock()
+				return errChain
+			}
+		}
+		from = t.log.head()
+		t.mu.Unlock()
+		if len(seg.Records) == 0 || from.off >= seg.Head.off {
+			return nil
+		}
+	}
+}
