@@ -83,12 +83,12 @@ var (
 )
 
 // A ResponseError reports a response that is no event stream. It ends a
-// client's stream, unless the status is 429 or one of 500 to 599, which another
-// attempt may mend.
+// client's stream, unless the status is 429, or 500 and more, which another attempt
+// may mend.
 type ResponseError struct {
 	Status int
 	Header http.Header
-	Body   []byte // the beginning, at most 4 KiB
+	Body   []byte // the beginning, at most 4 KiB, of what came within 5 s
 	reason string
 }
 

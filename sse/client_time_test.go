@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tidewire/tidewire/backoff"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -236,5 +237,34 @@ func idles(t *testing.T, c *sse.Client, s *script, after time.Duration) {
 	}
 	if waits < 5 {
 		t.Errorf("%d waits in ten minutes", waits)
+	}
+}
+
+// An error response that does not end, or trickles, keeps the client from
+// neither its error nor its next attempt.
+func TestClientErrorBodyWithoutAnEnd(t *testing.T) {
+	for _, idle := range []time.Duration{0, -1} {
+		for status, want := range map[int]time.Duration{404: 5 * time.Second, 503: 10 * time.Second} {
+			client(t, func(n int, w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Retry-After", "0")
+				w.WriteHeader(status)
+				for r.Context().Err() == nil {
+					_, _ = io.WriteString(w, "x")
+					_ = http.NewResponseController(w).Flush()
+					_ = backoff.Sleep(r.Context(), 2*time.Second)
+				}
+			}, func(t *testing.T, c *sse.Client, s *script) {
+				c.IdleTimeout = idle
+				c.Policy = backoff.Policy{Base: 1, Max: 1, MaxAttempts: 2}
+				_, err := follow(t, c)
+				re, ok := errors.AsType[*sse.ResponseError](err)
+				if !ok || re.Status != status || string(re.Body) != "xxx" {
+					t.Errorf("%d: %v, %+v", status, err, re)
+				}
+				if at := time.Since(s.start).Truncate(time.Second); at != want {
+					t.Errorf("%d: ended after %v, want %v", status, at, want)
+				}
+			})
+		}
 	}
 }

@@ -80,8 +80,13 @@ func (s *session) connect(ctx context.Context, yield func(Event, error) bool) er
 	if resp.StatusCode == http.StatusNoContent {
 		return errStopped
 	}
-	if err := check(resp, watch); err != nil {
-		return err
+	if err := check(resp); err != nil {
+		watch.timer.Reset(errorBodyTime)
+		err.Body, _ = io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what there is of it
+		if err.mayMend() {
+			return err
+		}
+		return backoff.Permanent(err)
 	}
 	s.loop.Up()
 	if s.c.OnOpen != nil {
@@ -185,8 +190,15 @@ func badHeader(v string) bool {
 	return false
 }
 
+// The beginning of an error response is read for as long, all in all: there is
+// nothing to wait for.
+const (
+	errorBodyTime = 5 * time.Second
+	maxErrorBody  = 4 << 10
+)
+
 // check returns an error for a response that is no event stream.
-func check(resp *http.Response, body io.Reader) error {
+func check(resp *http.Response) *ResponseError {
 	e := &ResponseError{Status: resp.StatusCode, Header: resp.Header}
 	contentType := resp.Header.Get("Content-Type")
 	encoding := resp.Header.Get("Content-Encoding")
@@ -200,11 +212,12 @@ func check(resp *http.Response, body io.Reader) error {
 	default:
 		return nil
 	}
-	e.Body, _ = io.ReadAll(io.LimitReader(body, 4<<10)) // what there is of it
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
-		return e
-	}
-	return backoff.Permanent(e)
+	return e
+}
+
+// mayMend reports whether another attempt may get an event stream.
+func (e *ResponseError) mayMend() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status >= 500
 }
 
 // redirect is asked before a redirect is followed.
