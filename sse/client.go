@@ -108,6 +108,8 @@ func (e *ResponseError) Error() string {
 //   - the response will never be an event stream: a [*ResponseError];
 //   - an event exceeds a limit: a [*LimitError]. The next connection would meet
 //     it again, so there is none;
+//   - no request can be made: a URL without a host, a header or a last event
+//     ID (then a [*FieldError]) with control characters;
 //   - the policy's attempts are used up: a [*backoff.Error].
 //
 // Breaking out of the loop closes the connection.

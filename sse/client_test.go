@@ -242,6 +242,10 @@ func TestClientGivesUpBeforeTheRequest(t *testing.T) {
 		"GetBody":  func(c *sse.Client) { c.GetBody = func() (io.ReadCloser, error) { return nil, broken } },
 		"Prepare":  func(c *sse.Client) { c.Prepare = func(*http.Request) error { return broken } },
 		"bad URL":  func(c *sse.Client) { c.URL = ":" },
+		"no URL":   func(c *sse.Client) { c.URL = "" },
+		"no host":  func(c *sse.Client) { c.URL = "/events" },
+		"no http":  func(c *sse.Client) { c.URL = "localhost:8080/events" },
+		"header":   func(c *sse.Client) { c.Header = http.Header{"Authorization": {"Bearer x\n"}} },
 		"bad id":   func(c *sse.Client) { c.Read.LastEventID = "a\x01" },
 		"bad verb": func(c *sse.Client) { c.Method = "a b" },
 	} {

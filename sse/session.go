@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,14 +168,22 @@ func (s *session) request(ctx context.Context) (*http.Request, error) {
 		if name = http.CanonicalHeaderKey(name); name != "Last-Event-Id" {
 			h[name] = append([]string(nil), values...)
 		}
-	}
-	if c.Prepare != nil {
-		if err := c.Prepare(req); err != nil {
-			if req.Body != nil {
-				_ = req.Body.Close()
-			}
-			return nil, err
+		if slices.ContainsFunc(values, badHeader) {
+			err = backoff.Permanent(fmt.Errorf("sse: header %q has a control character (Client.Header)", name))
 		}
+	}
+	if c.Prepare != nil && err == nil {
+		err = c.Prepare(req)
+	}
+	if err == nil && (req.URL == nil || req.URL.Host == "") {
+		// No attempt can mend that; net/http's own error does not tell.
+		err = backoff.Permanent(fmt.Errorf("sse: URL %q has no scheme and host (Client.URL)", c.URL))
+	}
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
 	}
 	return req, nil
 }
