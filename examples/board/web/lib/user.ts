@@ -12,8 +12,18 @@ const second = ['Badger', 'Crane', 'Dolphin', 'Finch', 'Fox', 'Heron', 'Lynx', '
 
 const hues = Array.from({ length: 24 }, (_, i) => i * 15);
 
-export function newUser(name = `${pick(first)} ${pick(second)}`): User {
-  return { id: newUserId(), name: cleanName(name) ?? 'Guest', hue: pick(hues) };
+/** A hue that goes with a name, so that ?user=Ada looks the same everywhere. */
+export function hueOf(name: string): number {
+  // FNV-1a; its upper bits are the better mixed ones.
+  let hash = 0x811c9dc5;
+  for (const point of name) hash = Math.imul(hash ^ (point.codePointAt(0) ?? 0), 0x01000193);
+  return hues[(hash >>> 8) % hues.length] as number;
+}
+
+export function newUser(wanted?: string): User {
+  const name = wanted ?? `${pick(first)} ${pick(second)}`;
+  const hue = wanted === undefined ? pick(hues) : hueOf(wanted);
+  return { id: newUserId(), name: cleanName(name) ?? 'Guest', hue };
 }
 
 /** A name as the protocol wants it, or undefined for one that is empty. */
