@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -41,7 +42,8 @@ type Event struct {
 }
 
 // A FieldError reports an event that can't be written, because a field has
-// characters that would break out of it or that every reader would ignore.
+// characters that would break out of it, that every reader would ignore, or
+// that no reader could send back.
 type FieldError struct {
 	Field  string // "id", "event" or "data"
 	Reason string
@@ -58,13 +60,15 @@ func (e *FieldError) Error() string {
 // end a field early: line ends in Data and Comment start a new line of the
 // same field, and a Name or an ID with CR, LF or NUL is refused with a
 // [*FieldError], as is text that is not UTF-8 (an event stream is always
-// decoded as UTF-8, so it would arrive changed). After an error dst is
-// returned as it was.
+// decoded as UTF-8, so it would arrive changed). So is an ID that a client
+// could not send back in a header: one with a control character, or with a
+// space at an end, which would be lost. After an error dst is returned as it
+// was.
 func AppendEvent(dst []byte, e *Event) ([]byte, error) {
 	if e == nil {
 		return dst, &FieldError{Field: "data", Reason: "the event is nil"}
 	}
-	if reason := badValue(e.ID); reason != "" {
+	if reason := badID(e.ID); reason != "" {
 		return dst, &FieldError{Field: "id", Reason: reason}
 	}
 	if reason := badValue(e.Name); reason != "" {
@@ -121,6 +125,21 @@ func badValue(s string) string {
 	}
 	if !utf8.ValidString(s) {
 		return "it is not UTF-8"
+	}
+	return ""
+}
+
+// badID says what is wrong with an id. It is for the client to send back, and
+// servers refuse a request that has a control character in a header.
+func badID(s string) string {
+	if reason := badValue(s); reason != "" {
+		return reason
+	}
+	if badHeader(s) || strings.IndexByte(s, '\t') >= 0 {
+		return "it has a control character"
+	}
+	if s != strings.Trim(s, " ") {
+		return "it begins or ends with a space"
 	}
 	return ""
 }
@@ -191,7 +210,7 @@ func cleanID(id string) string {
 	}
 	clean := true
 	for i := range len(id) {
-		if id[i] < ' ' || id[i] >= 0x7f {
+		if id[i] < ' ' || id[i] >= 0x7f || id[i] == ' ' && (i == 0 || i == len(id)-1) {
 			clean = false
 			break
 		}
@@ -200,14 +219,26 @@ func cleanID(id string) string {
 		return id
 	}
 	id = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if unicode.IsControl(c) {
 			return utf8.RuneError
 		}
 		return c // a byte that is not UTF-8 comes as RuneError
 	}, id)
-	for len(id) > maxCursor {
-		_, n := utf8.DecodeLastRuneInString(id)
-		id = id[:len(id)-n]
+	if id[0] == ' ' { // from a query: a header has none there
+		id = "\uFFFD" + id[1:]
+	}
+	id = cut(id, maxCursor)
+	if strings.HasSuffix(id, " ") {
+		id = strings.TrimRight(cut(id, maxCursor-len("\uFFFD")), " ") + "\uFFFD"
 	}
 	return id
+}
+
+// cut cuts valid UTF-8 at the end of a character.
+func cut(s string, n int) string {
+	for len(s) > n {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
 }

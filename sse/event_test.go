@@ -73,6 +73,19 @@ func TestAppendEventRefusesWhatBreaksOut(t *testing.T) {
 			}
 		}
 	}
+	// What a header can't carry back, though a name may have it.
+	for _, bad := range []string{"a\x01", "\x1f", "a\tb", "a\x7f", " a", "a ", " "} {
+		_, err := sse.AppendEvent(nil, &sse.Event{ID: bad})
+		if fe, ok := errors.AsType[*sse.FieldError](err); !ok || fe.Field != "id" {
+			t.Errorf("id %q: error %v, want a FieldError for it", bad, err)
+		}
+		if _, err := sse.AppendEvent(nil, &sse.Event{Name: bad}); err != nil {
+			t.Errorf("name %q: %v", bad, err)
+		}
+	}
+	if _, err := sse.AppendEvent(nil, &sse.Event{ID: "a b"}); err != nil {
+		t.Errorf("a space in an id: %v", err)
+	}
 	if _, err := sse.AppendEvent(nil, &sse.Event{Data: []byte("a\xff")}); err == nil {
 		t.Error("data that is not UTF-8 was written")
 	}
@@ -98,7 +111,8 @@ func FuzzAppendEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, id string, data []byte, retry int64, comment string, noData bool) {
 		e := sse.Event{Name: name, ID: id, Data: data, Retry: time.Duration(retry), Comment: comment, NoData: noData}
 		out, err := sse.AppendEvent(nil, &e)
-		bad := strings.ContainsAny(name+id, "\r\n\x00") || !utf8.ValidString(name) || !utf8.ValidString(id) || !utf8.Valid(data)
+		bad := strings.ContainsAny(name+id, "\r\n\x00") || !utf8.ValidString(name) || !utf8.ValidString(id) || !utf8.Valid(data) ||
+			strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c == 0x7f }) || strings.Trim(id, " ") != id
 		if bad != (err != nil) {
 			t.Fatalf("error %v for %+v", err, e)
 		}

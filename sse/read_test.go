@@ -59,7 +59,7 @@ func FuzzRead(f *testing.F) {
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("", "", []byte(""), []byte(" x"), uint32(1))
 	f.Add("n", "1", []byte("x\n"), []byte("\n"), uint32(2))
-	f.Add("n ", " 1", []byte(":x"), []byte("\r\n\r"), uint32(3))
+	f.Add(" n ", "1", []byte(":x"), []byte("\r\n\r"), uint32(3))
 	f.Add("\uFEFF", "…", []byte("\uFEFF"), []byte("data: x"), uint32(4))
 	f.Fuzz(func(t *testing.T, name, id string, one, two []byte, seed uint32) {
 		events := []sse.Event{

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/sse"
@@ -30,6 +31,10 @@ func TestLastEventID(t *testing.T) {
 		{"NUL", "", "lastEventId=a%00b", "a\uFFFDb"},
 		{"line ends", "", "lastEventId=a%0d%0ab", "a\uFFFD\uFFFDb"},
 		{"DEL", "", "lastEventId=%7f", "\uFFFD"},
+		{"control character of two bytes", "a\u009b31mb", "", "a\uFFFD31mb"},
+		{"spaces at the ends", "", "lastEventId=%20a%20b%20%20", "\uFFFDa b\uFFFD"},
+		{"one space", "", "lastEventId=+", "\uFFFD"},
+		{"cut after a space", "", "lastEventId=" + url.QueryEscape(long[:1023]+" a"), long[:1021] + "\uFFFD"},
 		{"not UTF-8", "", "lastEventId=%ff%c3", "\uFFFD\uFFFD"},
 		{"too long", long, "", long[:1024]},
 		{"too long, cut in a character", "", "lastEventId=" + url.QueryEscape(strings.Repeat("a", 1023)+"…"), strings.Repeat("a", 1023)},
@@ -56,13 +61,15 @@ func FuzzLastEventID(f *testing.F) {
 	f.Add("-1")
 	f.Add("a\x00\n\xff")
 	f.Add(strings.Repeat("\xff", 1500))
+	f.Add(strings.Repeat(" \x01", 700))
+	f.Add(strings.Repeat(" ", 2000))
 	f.Fuzz(func(t *testing.T, id string) {
 		r := &http.Request{Header: http.Header{"Last-Event-Id": {id}}}
 		got := sse.LastEventID(r)
 		if (got == "") != (id == "") {
 			t.Errorf("%q became %q", id, got)
 		}
-		if len(got) > 1024 || !utf8.ValidString(got) {
+		if len(got) > 1024 || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
 			t.Errorf("%q became %q", id, got)
 		}
 		if _, err := sse.AppendEvent(nil, &sse.Event{ID: got}); err != nil {
