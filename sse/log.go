@@ -144,6 +144,7 @@ func (l *Log) Append(ctx context.Context, e *Event) (id string, err error) {
 	}
 	own := *e
 	own.Data = append(make([]byte, 0, len(e.Data)), e.Data...)
+	own.NoData = !e.hasData() // or the id would make a bare Comment or Retry an event
 	if _, err := AppendEvent(nil, &own); err != nil {
 		return "", err
 	}

@@ -231,6 +231,33 @@ func TestLogAppend(t *testing.T) {
 	}
 }
 
+// What has nothing to dispatch without an id has not with the log's either.
+func TestLogAppendWithoutData(t *testing.T) {
+	l := sse.NewLog(nil)
+	var want []string
+	for frame, e := range map[string]*sse.Event{
+		": c\nid: ID\n\n":          {Comment: "c"},
+		"retry: 1000\nid: ID\n\n":  {Retry: time.Second},
+		"id: ID\nevent: n\n\n":     {Name: "n", NoData: true},
+		"id: ID\ndata: \n\n":       {},
+		": c\nid: ID\ndata: x\n\n": {Comment: "c", Data: []byte("x")},
+	} {
+		id, err := l.Append(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, strings.Replace(frame, "ID", id, 1))
+	}
+	var got []string
+	for e := range l.After(t.Context(), sse.Start) {
+		frame, _ := sse.AppendEvent(nil, e)
+		got = append(got, string(frame))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestLogLimits(t *testing.T) {
 	t.Run("bytes", func(t *testing.T) {
 		l := sse.NewLog(&sse.LogOptions{Bytes: 1000, Count: -1})
