@@ -170,8 +170,8 @@ func (c *Conn) terminate(err error, abrupt bool) {
 }
 
 // finish sees the closing through. The caller holds readLock, and err is set. It returns when the connection has
-// ended, at closeBy at the latest.
-func (c *Conn) finish() {
+// ended, at closeBy at the latest, or when ctx has; then a goroutine goes on with it.
+func (c *Conn) finish(ctx context.Context) {
 	for {
 		c.mu.Lock()
 		dead, parse := c.dead(), !c.failed && !c.peerDone
@@ -179,20 +179,29 @@ func (c *Conn) finish() {
 		switch {
 		case dead:
 			return
-		case parse:
-			// Pieces of messages are thrown away; errors lead to failed or dead.
-			_, _ = c.step(context.Background())
-		default:
-			<-c.closeSent
-			c.linger()
+		case ctx.Err() != nil:
+			if !c.seen {
+				c.seen = true
+				c.spawn(c.seeThrough)
+			}
 			return
+		case parse:
+			// Pieces of messages are thrown away; errors lead to failed, or dead, or are the context's.
+			_, _ = c.step(ctx)
+		default:
+			select {
+			case <-c.closeSent:
+				c.linger(ctx)
+			case <-ctx.Done():
+			}
 		}
 	}
 }
 
 // linger is the last part of finish: the close frame has been written, and nothing further is parsed.
-func (c *Conn) linger() {
-	if c.server || c.hasFailed() {
+func (c *Conn) linger(ctx context.Context) {
+	if !c.halfClosed && (c.server || c.hasFailed()) {
+		c.halfClosed = true
 		half, ok := c.rw.(halfCloser)
 		if !ok || half.CloseWrite() != nil {
 			c.terminate(nil, false)
@@ -201,7 +210,12 @@ func (c *Conn) linger() {
 	}
 	_ = withBuffer(smallBuffer, func(b []byte) error {
 		for {
-			if _, err := c.receive(context.Background(), b[:cap(b)]); err != nil && !errors.Is(err, errInterrupted) {
+			_, err := c.receive(ctx, b[:cap(b)])
+			switch {
+			case err == nil, errors.Is(err, errInterrupted):
+			case ctx.Err() != nil && c.alive():
+				return nil
+			default:
 				c.terminate(nil, false)
 				return nil
 			}
@@ -243,15 +257,20 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	return c.endErr
 }
 
-// see waits until the connection, which is closing, has ended, and reads where nobody else does.
+// see waits until the connection, which is closing, has ended.
 func (c *Conn) see() {
+	c.seeThrough()
+	c.wg.Wait()
+}
+
+// seeThrough reads where nobody else does, until the connection, which is closing, has ended.
+func (c *Conn) seeThrough() {
 	select {
 	case c.readLock <- struct{}{}:
-		c.finish()
+		c.finish(context.Background())
 		c.readLock.unlock()
 	case <-c.done:
 	}
-	c.wg.Wait()
 }
 
 // CloseNow closes the network connection without a closing handshake. The peer gets a 1006, and may not get what was

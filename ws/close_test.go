@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -244,7 +245,47 @@ func TestPeerThatNeverEndsIsCutOff(t *testing.T) {
 	})
 }
 
-// While it closes, a cancelled Read leaves the rest to the next one, or to the timer.
+// A Read whose context ends while the connection is closing comes back with the connection's error, and the closing
+// goes on.
+func TestClosingOutlivesTheContextOfTheRead(t *testing.T) {
+	for _, how := range []string{"the peer closes", "the peer breaks the protocol", "this side closes"} {
+		t.Run(how, func(t *testing.T) {
+			bubble(t, func(t *testing.T, start time.Time) {
+				c, p := wire(t, true, nil)
+				code := CloseProtocolError
+				switch how {
+				case "the peer closes":
+					code = CloseNormal
+					p.send(p.closeFrame(code, ""))
+				case "the peer breaks the protocol":
+					p.send([]byte("\x83\x80abcd"))
+				default:
+					code = CloseGoingAway
+					c.startClose(&CloseError{Code: code, Local: true, Err: net.ErrClosed}, code, "")
+				}
+				for range 2 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					if _, _, err := c.Read(ctx); CloseStatus(err) != code {
+						t.Errorf("Read: %v", err)
+					}
+					cancel()
+				}
+				expectAfter(t, start, 2*time.Second)
+				p.expectClose(code)
+				if how == "this side closes" {
+					p.send(p.closeFrame(code, ""))
+				}
+				p.send(make([]byte, 10_000)) // is thrown away
+				p.expectEOF()
+				p.Close()
+				<-c.done
+				expectAfter(t, start, 2*time.Second)
+			})
+		})
+	}
+}
+
+// Nobody reads and nobody waits: the timer ends it.
 func TestAbandonedClosingEndsByItself(t *testing.T) {
 	bubble(t, func(t *testing.T, start time.Time) {
 		c, p := wire(t, true, nil)

@@ -28,11 +28,13 @@ type Conn struct {
 	closeSent   chan struct{} // closed when our close frame is written, or never will be; see sentClose
 
 	// The reading side, owned by who holds readLock. It is held for one call of Read, never between calls.
-	readLock lock
-	parser   parser
-	in       inBuffer
-	msg      incoming
-	reading  watch
+	readLock   lock
+	parser     parser
+	in         inBuffer
+	msg        incoming
+	reading    watch
+	halfClosed bool // the sending side of the stream is closed
+	seen       bool // a goroutine sees the closing through
 
 	// The writing side. Lock order: msgLock, then frameLock. msgLock is held for a message, frameLock for a frame, so
 	// that control frames can go between the frames of a message.
@@ -133,6 +135,12 @@ func (c *Conn) dead() bool {
 	}
 }
 
+func (c *Conn) alive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.dead()
+}
+
 // spawn runs f in a goroutine that Close and CloseNow wait for. f must end when the connection does. It is not run on
 // a connection that has ended.
 func (c *Conn) spawn(f func()) bool {
@@ -145,20 +153,21 @@ func (c *Conn) spawn(f func()) bool {
 	return true
 }
 
-// acquire waits for the lock, as long as ctx and the connection last.
+// acquire waits for the lock, as long as ctx and the connection last. The connection's error goes before the context's.
 func (c *Conn) acquire(ctx context.Context, l lock, op string) error {
-	if ctx.Err() != nil {
-		return contextError(ctx, op)
+	if ctx.Err() == nil {
+		if l.try() {
+			return nil
+		}
+		select {
+		case l <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		case <-c.done:
+		}
 	}
-	if l.try() {
-		return nil
+	if err := c.ended(); err != nil {
+		return err
 	}
-	select {
-	case l <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx, op)
-	case <-c.done:
-		return c.ended()
-	}
+	return contextError(ctx, op)
 }

@@ -201,6 +201,9 @@ func (c *Conn) gotPong(payload []byte) {
 // Ping sends a ping and waits for its answer. Somebody must be reading meanwhile: Read, Messages or CloseRead in
 // another goroutine.
 func (c *Conn) Ping(ctx context.Context) error {
+	if err := c.ended(); err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return contextError(ctx, "ping")
 	}

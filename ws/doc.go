@@ -95,7 +95,7 @@
 // Close sends a close frame, waits for the peer's and for the end of the network connection. When the peer closes, Read
 // answers and returns a *CloseError with its code; when the peer breaks the protocol or a limit, Read tells it why and
 // returns the error. In both cases Read comes back when that is over, within CloseTimeout, so that a CloseNow behind it
-// takes nothing away. The server half-closes, and throws away what still comes until the client ends: otherwise unread
+// takes nothing away; when its context ends before, the closing goes on in the background. The server half-closes, and throws away what still comes until the client ends: otherwise unread
 // bytes would reset the connection, and the close frame might be lost. CloseStatus gives the code of any error.
 //
 // When the handler returns, the connection is closed with 1001. Detach lets it live on; then whoever has it must close

@@ -158,7 +158,7 @@ func (c *Conn) stepped(ev event, err error) error {
 func (c *Conn) next(ctx context.Context, into []byte) (event, error) {
 	for {
 		if c.closing.Load() {
-			c.finish()
+			c.finish(ctx)
 			c.msg, c.in = incoming{number: c.msg.number + 1}, inBuffer{}
 			return event{}, c.ended()
 		}
