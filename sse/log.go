@@ -49,7 +49,8 @@ type LogOptions struct {
 type Store interface {
 	// Append keeps the event and returns its id, which must fit into an id
 	// field and be unique for ever. A log calls it for one event at a time.
-	// The event must not be changed.
+	// The event must not be changed. After an error the store may have it all
+	// the same: followers then get it with the next event.
 	Append(ctx context.Context, e *Event) (id string, err error)
 
 	// After returns all events after the cursor, up to the newest at the time
@@ -86,6 +87,11 @@ type Log struct {
 	// is held across the store's I/O, so it must not be waited for with mu
 	// held; readers of what memory keeps never wait for it. Never closed.
 	appending chan struct{}
+
+	// Owned by the one that appends: the store may have an event that the ring
+	// has not, because its Append failed, perhaps after the deed. The next
+	// event that succeeds then sends all followers to the store once.
+	doubt bool
 
 	// Guarded by mu; never held across I/O.
 	mu   sync.Mutex
@@ -128,7 +134,8 @@ var (
 
 // Append adds a copy of the event to the log, gives it its id and wakes the
 // followers. It waits for no client. The id must be empty before. With a store
-// the event is in it before anybody is given it; if that fails, nobody is.
+// the event is in it before anybody is given it; if that fails, nobody is,
+// unless the store has it in spite of its error.
 //
 // Events are taken in some order when several goroutines append; the context
 // counts while one waits, and is handed to the store.
@@ -152,6 +159,8 @@ func (l *Log) Append(ctx context.Context, e *Event) (id string, err error) {
 		return "", err
 	}
 	defer l.release()
+	doubt := l.doubt
+	l.doubt = l.store != nil // until the ring has what the store may have
 	if l.store == nil {
 		// Only who appends moves the head.
 		l.mu.Lock()
@@ -166,7 +175,8 @@ func (l *Log) Append(ctx context.Context, e *Event) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	l.push(entry{event: &own, frame: frame, at: time.Now()})
+	l.push(entry{event: &own, frame: frame, at: time.Now()}, doubt)
+	l.doubt = false
 	return own.ID, nil
 }
 
@@ -186,9 +196,12 @@ func (l *Log) acquire(ctx context.Context) error {
 
 func (l *Log) release() { <-l.appending }
 
-func (l *Log) push(e entry) {
+func (l *Log) push(e entry, doubt bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if doubt {
+		l.ring.skip(l.forget())
+	}
 	l.ring.push(e, l.forget())
 	if l.ids != nil {
 		l.ids[e.event.ID] = l.ring.head

@@ -45,6 +45,13 @@ func (r *ring) push(e entry, dropped func(entry)) {
 	r.drop(n, dropped)
 }
 
+// skip drops all entries and counts one that was never here, so that the
+// place of each follower is before the tail.
+func (r *ring) skip(dropped func(entry)) {
+	r.drop(len(r.entries), dropped)
+	r.head++
+}
+
 // expire drops what is older than the age limit.
 func (r *ring) expire(now time.Time, dropped func(entry)) {
 	if r.age == 0 {

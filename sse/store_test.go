@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -74,6 +75,47 @@ func TestLogStoreAppendFails(t *testing.T) {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
+}
+
+// What the store took though its Append failed, as a database does whose answer
+// is lost, comes to all who follow, in its place, once.
+func TestLogStoreTookItAllTheSame(t *testing.T) {
+	for name, fail := range map[string]func(id string) (string, error){
+		"fails":  func(string) (string, error) { return "", errStore },
+		"no id":  func(string) (string, error) { return "", nil },
+		"panics": func(string) (string, error) { panic(errStore) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &brokenStore{Log: sse.NewLog(nil)}
+				l := sse.NewLog(&sse.LogOptions{Store: store})
+				ids := publish(t, l, 0, 3)
+				var wg sync.WaitGroup
+				follow := func(cursor string, want ...string) {
+					wg.Go(func() {
+						if diff := cmp.Diff(want, take(t, l, cursor, len(want))); diff != "" {
+							t.Errorf("after %s (-want +got)\n%s", cursor, diff)
+						}
+					})
+					synctest.Wait()
+				}
+				follow(sse.Start, "0", "1", "2", "3", "4", "5", "6")
+				follow(ids[1], "2", "3", "4", "5", "6")
+				follow(sse.Live, "3", "4", "5", "6")
+				func() {
+					defer func() { _ = recover() }()
+					store.append = func(e *sse.Event) (string, error) { return fail(publish(t, store.Log, 3, 4)[0]) }
+					if _, err := l.Append(t.Context(), &sse.Event{Data: []byte("3")}); err == nil {
+						t.Error("no error")
+					}
+				}()
+				store.append = nil
+				follow(sse.Start, "0", "1", "2", "3", "4", "5", "6")
+				publish(t, l, 4, 7)
+				wg.Wait()
+			})
+		})
+	}
 }
 
 // A store that can't give all ends the follower with its error.
