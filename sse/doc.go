@@ -72,7 +72,7 @@
 // bounded by the log. What would need an unbounded queue, events that somebody
 // pushes to a Writer faster than the client reads, waits in that somebody's
 // Send. A log's [Store] is waited for by those that append, and by followers
-// whose cursor is older than what memory holds.
+// whose cursor is older than what memory holds; no read of it waits for a client.
 //
 // Where a middleware's writer hides the connection (no Unwrap method), writes
 // have no deadline; the stream then works, a stalled client holds its handler

@@ -171,9 +171,15 @@ func (f *follower) giveEvent(e *Event) error {
 func (f *follower) catchUp(ctx context.Context) error {
 	now := "" // of the latest gap
 	for ctx.Err() == nil {
-		gap, err := f.readStore(ctx)
-		if err != nil || gap == nil && f.inRing() {
+		if f.inRing(f.last) {
+			return nil
+		}
+		gap, more, err := f.readStore(ctx)
+		if err != nil {
 			return err
+		}
+		if more {
+			continue
 		}
 		if gap != nil {
 			if gap.Now == now {
@@ -193,33 +199,40 @@ func (f *follower) catchUp(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// readStore gives the store's events up to one that is in the ring.
-func (f *follower) readStore(ctx context.Context) (*Gap, error) {
-	if f.inRing() {
-		return nil, nil
-	}
+// readStore gives the store's events up to one that is in the ring, or a batch
+// of them; more says that the store was not read to its end. The caller, perhaps
+// a slow client, takes them when the reading is over.
+func (f *follower) readStore(ctx context.Context) (gap *Gap, more bool, err error) {
+	size := 0
 	for e, err := range f.l.store.After(ctx, f.last) {
 		if gap, ok := errors.AsType[*Gap](err); ok {
-			return gap, nil
+			return gap, false, f.flush()
+		}
+		if err == nil {
+			var frame []byte
+			if frame, err = AppendEvent(nil, e); err == nil {
+				f.batch = append(f.batch, entry{event: e, frame: frame})
+				size += len(frame)
+			}
 		}
 		if err != nil {
-			return nil, err
+			if stopped := f.flush(); stopped != nil {
+				return nil, false, stopped
+			}
+			return nil, false, err
 		}
-		if err := f.giveEvent(e); err != nil {
-			return nil, err
-		}
-		if f.inRing() {
-			return nil, nil
+		if more = f.inRing(e.ID) || len(f.batch) >= batchEvents || size >= batchBytes; more {
+			break
 		}
 	}
-	return nil, nil
+	return nil, more, f.flush()
 }
 
-// inRing reports whether the last event is in the ring, and then goes on there.
-func (f *follower) inRing() bool {
+// inRing reports whether the event is in the ring, and then goes on there.
+func (f *follower) inRing(id string) bool {
 	f.l.lock()
 	defer f.l.mu.Unlock()
-	off, ok := f.l.ids[f.last]
+	off, ok := f.l.ids[id]
 	if ok {
 		f.off = off
 	}

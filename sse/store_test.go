@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -180,6 +181,58 @@ func TestLogStoreReadFails(t *testing.T) {
 				t.Errorf("ended with %v, want %v", last, tt.is)
 			}
 		})
+	}
+}
+
+// A follower that takes its time holds nothing of the store, and gets what the
+// store has in batches.
+func TestLogStoreIsNotReadWhileAFollowerIsBusy(t *testing.T) {
+	const n = 1000
+	mem := sse.NewLog(nil)
+	reads, reading := 0, false
+	store := &brokenStore{Log: mem}
+	store.after = func(cursor string, yield func(*sse.Event, error) bool) {
+		reads++
+		reading = true
+		defer func() { reading = false }()
+		mem.After(t.Context(), cursor)(yield)
+	}
+	var want []string
+	for i := range n {
+		want = append(want, strconv.Itoa(i))
+	}
+	ids := publish(t, mem, 0, n)
+	l := sse.NewLog(&sse.LogOptions{Store: store})
+	var got []string
+	for e, err := range l.Follow(t.Context(), sse.Start) {
+		if err != nil || reading {
+			t.Fatalf("event %d: error %v, the store is being read: %v", len(got), err, reading)
+		}
+		if got = append(got, string(e.Data)); len(got) == n {
+			break
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if reads > 8 {
+		t.Errorf("%d events took %d reads of the store", n, reads)
+	}
+
+	// The same to a client: a write for each batch, not for each event.
+	w := &countingWriter{header: http.Header{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	r.Header.Set("Last-Event-ID", ids[0])
+	last := 0
+	_ = l.Serve(w, r, &sse.ServeOptions{Filter: func(e *sse.Event) bool {
+		if last++; last == n-1 {
+			cancel()
+		}
+		return true
+	}})
+	if w.writes > 8 {
+		t.Errorf("%d events took %d writes", n, w.writes)
 	}
 }
 
