@@ -223,6 +223,41 @@ func TestBodyOfARefusalIsReadableAndBounded(t *testing.T) {
 	}
 }
 
+// Of a body that does not end a part is read, and then the connection is closed.
+func TestEndlessBodyOfARefusalIsCutOff(t *testing.T) {
+	for name, header := range map[string]string{"until the end": "", "length": "Content-Length: 1000000000000\r\n", "chunked": "Transfer-Encoding: chunked\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			client, server := testnet.Pipe()
+			sent := make(chan int, 1)
+			go func() {
+				http.ReadRequest(bufio.NewReader(server))
+				io.WriteString(server, "HTTP/1.1 503 Service Unavailable\r\n"+header+"\r\n")
+				total := 0
+				for {
+					part := strings.Repeat("x", 1000)
+					if name == "chunked" {
+						part = "3e8\r\n" + part + "\r\n"
+					}
+					n, err := io.WriteString(server, part)
+					if total += n; err != nil {
+						break
+					}
+				}
+				server.Close()
+				sent <- total
+			}()
+			_, err := ws.Dial(t.Context(), "ws://tidewire.test/", &ws.DialOptions{NetDial: func(context.Context, string, string) (net.Conn, error) { return client, nil }})
+			e, ok := errors.AsType[*ws.HandshakeError](err)
+			if !ok || e.StatusCode != 503 || len(e.Body) != 64<<10 || !e.Truncated {
+				t.Fatalf("Dial: %v", err)
+			}
+			if n := <-sent; n > 1<<20 {
+				t.Errorf("%d bytes were taken", n)
+			}
+		})
+	}
+}
+
 func TestResponseHeaderIsCapped(t *testing.T) {
 	for _, test := range []struct {
 		size, limit int

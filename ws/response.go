@@ -59,9 +59,9 @@ func (h *headerReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBody reads the body of a refusal, as much as will come and is kept.
-func readBody(body io.ReadCloser) (p []byte, truncated bool) {
-	defer body.Close()
+// readBody reads the body of a refusal, as much as will come and is kept. The body is not closed, because that would
+// read it to its end, which need not be; the connection is, by the caller.
+func readBody(body io.Reader) (p []byte, truncated bool) {
 	p, err := io.ReadAll(io.LimitReader(body, maxBody+1))
 	if len(p) > maxBody {
 		return p[:maxBody], true
