@@ -141,6 +141,7 @@ func TestABoardIsReadFromItsTopic(t *testing.T) {
 		time.Sleep(time.Second)
 		a.say(`{"t":"op","seq":6,"k":"delete","id":"n_0"}`)
 		a.expect("op")
+		synctest.Wait() // the board counts behind the echo
 		old := e.srv.boards["main"]
 		fresh := newBoard(e.srv, "main")
 		if err := fresh.load(e.t.Context()); err != nil {

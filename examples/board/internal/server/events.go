@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/tidewire/tidewire/hub"
@@ -25,47 +24,44 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.handlers.Done()
+	// Subscribed before the response begins: who sees it open misses nothing from
+	// then on.
 	topic := hub.TopicOf[Notice](s.hub, noticesPrefix+name, nil)
+	sub, err := topic.Subscribe(r.Context(), &hub.SubOptions[Notice]{From: from, Policy: hub.SkipWithGap})
+	if err != nil {
+		s.opts.Logger.Error("an event stream can't begin", "board", name, "err", err)
+		s.unavailable(w)
+		return
+	}
+	defer func() { sub.Close() }()
 	stream, err := sse.NewWriter(w, r, &sse.Options{Heartbeat: s.opts.HeartBeat, Group: s.streams, Logger: s.opts.Logger})
 	if err != nil {
 		return // has been answered
 	}
 	defer stream.Close()
-	s.follow(stream, topic, from)
-}
 
-// follow sends notices until the stream ends. A reader that fell behind what is
-// kept is told of a gap; one whose cursor is of another log too, and begins
-// live: the old notices of a new log were not what it waited for.
-func (s *Server) follow(stream *sse.Writer, topic *hub.Topic[Notice], from hub.From) {
-	ctx := stream.Context()
-	lost := hub.Reason(0)
-	for {
-		sub, err := topic.Subscribe(ctx, &hub.SubOptions[Notice]{From: from, Policy: hub.SkipWithGap})
-		if err != nil {
-			s.streamFailed(ctx, topic, err)
-			return
-		}
-		again, err := s.copyNotices(stream, sub, &lost)
+	lost, err := copyNotices(stream, sub, 0)
+	if err == nil { // the cursor could not be followed
 		sub.Close()
-		if err != nil {
-			s.streamFailed(ctx, topic, err)
+		if sub, err = topic.Subscribe(r.Context(), &hub.SubOptions[Notice]{From: hub.Live(), Policy: hub.SkipWithGap}); err == nil {
+			_, err = copyNotices(stream, sub, lost)
 		}
-		if !again {
-			return
-		}
-		from = hub.Live()
+	}
+	if stream.Err() == nil && s.ctx.Err() == nil {
+		s.opts.Logger.Error("an event stream failed", "board", name, "err", err)
 	}
 }
 
-// copyNotices sends what sub hands out. It returns true if the stream is to
-// begin anew, live, because lost says why the cursor could not be followed.
-func (s *Server) copyNotices(stream *sse.Writer, sub *hub.Sub[Notice], lost *hub.Reason) (again bool, err error) {
-	ctx := stream.Context()
+// copyNotices sends what sub hands out until the stream ends. A reader that fell
+// behind what is kept is told of a gap. So is one whose cursor is of another log,
+// but it has to begin anew, live, for the old notices of a new log are not what it
+// waited for: then copyNotices returns why, without an error, and is called again
+// with a live subscription and that reason.
+func copyNotices(stream *sse.Writer, sub *hub.Sub[Notice], lost hub.Reason) (hub.Reason, error) {
 	for {
-		events, err := sub.Next(ctx)
+		events, err := sub.Next(stream.Context())
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		out := make([]*sse.Event, 0, len(events))
 		for _, ev := range events {
@@ -73,34 +69,25 @@ func (s *Server) copyNotices(stream *sse.Writer, sub *hub.Sub[Notice], lost *hub
 			switch ev.Marker {
 			case hub.MarkGap:
 				if r := ev.Gap.Reason; r == hub.Epoch || r == hub.Fork {
-					*lost = r
-					return true, nil
+					return r, nil
 				}
 				e = gap(ev.Pos, ev.Gap.Reason)
 			case hub.MarkLive:
 				// Where the stream stands: one that is cut before its first
 				// notice resumes from there.
 				e.Name, e.Data = "live", []byte("{}")
-				if *lost != 0 {
-					e = gap(ev.Pos, *lost)
-					*lost = 0
+				if lost != 0 {
+					e = gap(ev.Pos, lost)
 				}
 			}
 			out = append(out, e)
 		}
-		if err := stream.Send(ctx, out...); err != nil {
-			return false, err
+		if err := stream.Send(stream.Context(), out...); err != nil {
+			return 0, err
 		}
 	}
 }
 
 func gap(pos hub.Position, reason hub.Reason) *sse.Event {
 	return &sse.Event{ID: pos.String(), Name: "gap", Data: []byte(`{"reason":"` + reason.String() + `"}`)}
-}
-
-// streamFailed tells the log of an end that was not the peer's nor ours.
-func (s *Server) streamFailed(ctx context.Context, topic *hub.Topic[Notice], err error) {
-	if ctx.Err() == nil && s.ctx.Err() == nil {
-		s.opts.Logger.Error("an event stream failed", "topic", topic.Name(), "err", err)
-	}
 }

@@ -15,11 +15,11 @@ const (
 
 // A Notice tells people about something on their board.
 type Notice struct {
-	Kind string `json:"kind"` // created, edited, deleted, restored, joined, left
-	By   User   `json:"by"`
-	Note string `json:"note,omitempty"`
-	Text string `json:"text,omitempty"` // the start of the note's
-	At   int64  `json:"at"`
+	Kind string  `json:"kind"` // created, edited, deleted, restored, joined, left
+	By   User    `json:"by"`
+	Note string  `json:"note,omitempty"` // for what was done to one
+	Text *string `json:"text,omitempty"` // the start of the note's
+	At   int64   `json:"at"`
 }
 
 // notices publishes a board's notifications.
@@ -69,7 +69,8 @@ func (n *notices) operation(ctx context.Context, by User, r *record) {
 		}
 	}
 	if kind != "" {
-		n.publish(ctx, Notice{Kind: kind, By: by, Note: r.Note.ID, Text: excerpt(r.Note.Text), At: r.At})
+		text := excerpt(r.Note.Text)
+		n.publish(ctx, Notice{Kind: kind, By: by, Note: r.Note.ID, Text: &text, At: r.At})
 	}
 }
 

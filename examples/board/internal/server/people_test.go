@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -80,6 +81,7 @@ func TestTwoTabsOfAUserAreOnePerson(t *testing.T) {
 		a := e.join("a")
 		tab1, tab2 := e.peerOf("t1", "main", User{"u_b", "Bo", 1}), e.peerOf("t2", "main", User{"u_b", "Bo", 1})
 		tab1.connect(1)
+		synctest.Wait()
 		tab2.connect(1)
 		a.wantHere("u_a", "u_b")
 		told := len(a.peerLog)
