@@ -2,18 +2,40 @@ package netio
 
 import "time"
 
-// alarm is a connection's one timer.
+// alarm is a connection's one timer: an entry of the shared wheel, or a timer of its own.
+//
+// The wheel is for what sockets do all the time, keepalives of many seconds: measured at 10,000 connections, a timer of
+// its own costs a connection some 150 bytes more than an entry, and 180 ns to set against 50 (BenchmarkAlarm). The wheel
+// is coarse, so a shorter alarm gets a timer. In-memory connections always do: a testing/synctest bubble has its own time,
+// and can't wait for a goroutine that serves others too.
 type alarm struct {
-	timer *time.Timer
+	timer *time.Timer // guarded by Conn.mu; nil if never needed
+
+	// Guarded by the wheel's lock.
+	next, prev *Conn // in a slot's ring; nil if in none
+	due        uint32
+	user       bool
 }
 
-// SetAlarm calls Protocol.Alarm once after d, instead of at the time that was set before; 0 or less: not at all.
+// wheelFrom is the shortest alarm for which the wheel is fine enough.
+const wheelFrom = 10 * wheelTick
+
+// SetAlarm calls Protocol.Alarm once after d, instead of at the time that was set before; 0 or less: not at all. It may
+// come up to a tenth of d late, and once more if it was under way already.
 func (c *Conn) SetAlarm(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life == closed {
+	if c.life >= closing {
 		return
 	}
+	if d >= wheelFrom && c.wire != plain && !c.cfg.Timers {
+		if c.alarm.timer != nil {
+			c.alarm.timer.Stop()
+		}
+		setOnWheel(c, d)
+		return
+	}
+	takeOffWheel(c, false)
 	switch t := c.alarm.timer; {
 	case d <= 0:
 		if t != nil {
@@ -36,10 +58,12 @@ func (c *Conn) ring() {
 	}
 }
 
+// stopAlarm is release's. No alarm is set any more, because life is over.
 func (c *Conn) stopAlarm() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.alarm.timer != nil {
 		c.alarm.timer.Stop()
 	}
+	c.mu.Unlock()
+	takeOffWheel(c, true)
 }

@@ -20,7 +20,7 @@ func (s *stay) bind() {
 func (s *stay) inside(fd uintptr) bool {
 	c := s.c
 	for {
-		if !s.recv(fd) {
+		if !s.recv(fd, c.inq) {
 			s.settle()
 			return false
 		}
@@ -44,16 +44,17 @@ func (s *stay) inside(fd uintptr) bool {
 	}
 }
 
-// once is the blocking form's: it receives, and leaves.
-func (s *stay) once(fd uintptr) bool { return s.recv(fd) }
+// once is the blocking form's: it receives, and leaves. Every new wait begins with a receive anyway, so it need not be
+// told what is left.
+func (s *stay) once(fd uintptr) bool { return s.recv(fd, false) }
 
 func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd, s.one[:]) }
 
 // recv reports false if there was nothing.
-func (s *stay) recv(fd uintptr) bool {
+func (s *stay) recv(fd uintptr, inq bool) bool {
 	c := s.c
 	b, p := s.place(readSize)
-	n, more, e := sysRecv(c.cfg.faults, fd, b, p, c.inq)
+	n, more, e := sysRecv(c.cfg.faults, fd, b, p, inq)
 	s.more = more
 	switch {
 	case e == syscall.EAGAIN:

@@ -40,6 +40,7 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 			rest := batch[0][n:]
 			whole++
 			c.mu.Lock()
+			c.stalled = true
 			c.out += len(rest)
 			c.mu.Unlock()
 			go c.flush(nil, rest)

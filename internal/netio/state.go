@@ -81,7 +81,7 @@ func (c *Conn) step(ev event) todo {
 		c.reader = still
 
 	case evIdle:
-		if c.attention.Load() || c.life >= closing {
+		if c.reader != busy || c.attention.Load() || c.life >= closing {
 			return refused
 		}
 		c.reader = parked

@@ -208,3 +208,34 @@ func mustReadFull(t testing.TB, r io.Reader, p []byte) {
 		t.Fatalf("read %d of %d bytes: %v", n, len(p), err)
 	}
 }
+
+func goexit() { runtime.Goexit() }
+
+func (c *Conn) state() reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reader
+}
+
+// fill sends until the peer, who does not read, and the queue are full: until the flusher, if any, makes no more room.
+func fill(t testing.TB, c *Conn) (sent int) {
+	t.Helper()
+	p := make([]byte, 16<<10)
+	for refused := 0; refused < 100; {
+		n, err := c.TrySend([][]byte{p})
+		sent += n * len(p)
+		switch {
+		case err == nil:
+			refused = 0
+		case c.Err() != nil:
+			return sent
+		default:
+			refused++
+			time.Sleep(time.Millisecond)
+		}
+		if sent > 1<<30 {
+			t.Fatal("the peer's buffers have no end")
+		}
+	}
+	return sent
+}

@@ -14,6 +14,7 @@ func (c *Conn) tried(head, body []byte, n int, err error) {
 		b := remainder(head, body, n)
 		c.mu.Lock()
 		c.out -= n
+		c.stalled = true
 		c.mu.Unlock()
 		go c.flush(b, nil)
 	default:
@@ -31,6 +32,7 @@ func (c *Conn) triedQueue(b *buffer, n int, err error) {
 	case b.len() > 0:
 		c.mu.Lock()
 		c.out -= n
+		c.stalled = true
 		c.mu.Unlock()
 		go c.flush(b, nil)
 	default:
