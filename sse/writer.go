@@ -335,11 +335,14 @@ func (s *Writer) appendRetry(buf []byte) []byte {
 }
 
 // Close ends the stream. It waits for a write in progress and sends the last
-// events, if there are any and the peer is still there; that works also after
-// the group began to drain or the maximum age was reached. A drained stream
-// then gets a reconnection time of its own, unless the last events set one.
-// When Close returns, nothing uses the response any more. Later calls do nothing and return the same error, one
-// that the last events met.
+// events, if there are any; that works also after the group began to drain or
+// the maximum age was reached, but not after a write failed or the request's
+// context ended. A drained stream then gets a reconnection time of its own,
+// unless the last events set one.
+//
+// The error is why the last events were not sent; without any, that of the
+// drained stream's reconnection time. When Close returns, nothing uses the
+// response any more. Later calls do nothing and return the same error.
 func (s *Writer) Close(last ...*Event) error {
 	s.closeOnce.Do(func() { s.closeErr = s.close(last) })
 	return s.closeErr
@@ -354,8 +357,15 @@ func (s *Writer) close(last []*Event) error {
 	defer s.opts.Group.remove(s)
 	s.stopTimers()
 	if s.dead || s.request.Err() != nil {
+		reason := context.Cause(s.request)
+		if s.dead {
+			reason = s.Err()
+		}
 		s.dead = true
-		return nil
+		if len(last) == 0 {
+			return nil
+		}
+		return reason
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)

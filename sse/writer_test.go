@@ -228,7 +228,7 @@ func TestWriterTakesErrorsFromTheFlush(t *testing.T) {
 			if w.writes != 2 {
 				t.Errorf("a dead stream was written to: %d writes", w.writes)
 			}
-			if err := s.Close(&sse.Event{}); err != nil || w.writes != 2 {
+			if err := s.Close(&sse.Event{}); err != s.Err() || w.writes != 2 {
 				t.Errorf("Close of a dead stream: %v, %d writes", err, w.writes)
 			}
 			if err := s.Send(t.Context(), &sse.Event{}); !errors.Is(err, w.fail) {
@@ -257,6 +257,42 @@ func TestWriterClose(t *testing.T) {
 	}
 	if w.writes != 1 {
 		t.Errorf("%d writes, want only the opening", w.writes)
+	}
+}
+
+// Last events that can't be sent are not lost in silence. A request's context
+// also ends while the client is there: with the server's BaseContext, or by a
+// middleware's timeout.
+func TestWriterCloseTellsWhatItDidNotSend(t *testing.T) {
+	bye := &sse.Event{Name: "bye"}
+	for _, drained := range []bool{false, true} {
+		g := sse.NewGroup(nil)
+		w := &countingWriter{header: http.Header{}}
+		reason := errors.New("timeout of a middleware")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+		s, err := sse.NewWriter(w, r, &sse.Options{Group: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if drained {
+			g.BeginDrain()
+		}
+		cancel(reason)
+		if err := s.Close(bye); err != reason || w.writes != 1 {
+			t.Errorf("drained %v: Close returned %v after %d writes, want %v after the opening", drained, err, w.writes, reason)
+		}
+	}
+	w := &countingWriter{header: http.Header{}}
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	s, err := sse.NewWriter(w, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fail = errors.New("reset")
+	_ = s.Send(t.Context(), bye)
+	if err := s.Close(bye); err != w.fail {
+		t.Errorf("Close after a failed write: %v, want %v", err, w.fail)
 	}
 }
 
