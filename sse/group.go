@@ -133,13 +133,31 @@ func (g *Group) Drain(ctx context.Context) error {
 func (g *Group) add(s *Writer) error {
 	g.lock()
 	defer g.mu.Unlock()
+	if err := g.closedTo(); err != nil {
+		return err
+	}
+	g.streams[s] = struct{}{}
+	return nil
+}
+
+// refuses returns why another stream would not be admitted, nil if it would.
+func (g *Group) refuses() error {
+	if g == nil {
+		return nil
+	}
+	g.lock()
+	defer g.mu.Unlock()
+	return g.closedTo()
+}
+
+// closedTo is refuses for a caller that holds mu.
+func (g *Group) closedTo() error {
 	if g.draining {
 		return ErrDraining
 	}
 	if g.max > 0 && len(g.streams) >= g.max {
 		return ErrFull
 	}
-	g.streams[s] = struct{}{}
 	return nil
 }
 

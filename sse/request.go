@@ -35,8 +35,13 @@ func LastEventID(r *http.Request) string {
 	return cleanID(q.Get("lastEventId"))
 }
 
-// refuse answers the request with an error.
+// refuse answers the request with an error, one of this package.
 func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, err error) error {
+	return refuseAs(w, status, retryAfter, strings.TrimPrefix(err.Error(), "sse: "), err)
+}
+
+// refuseAs is refuse with another text for the client.
+func refuseAs(w http.ResponseWriter, status int, retryAfter time.Duration, text string, err error) error {
 	h := w.Header()
 	h.Del("Content-Encoding")
 	h.Set("Cache-Control", "no-store")
@@ -48,7 +53,7 @@ func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, err err
 	if status == http.StatusMethodNotAllowed {
 		h.Set("Allow", "GET, HEAD, POST")
 	}
-	http.Error(w, strings.TrimPrefix(err.Error(), "sse: "), status)
+	http.Error(w, text, status)
 	return &RefusedError{Status: status, RetryAfter: retryAfter, Err: err}
 }
 

@@ -49,6 +49,9 @@ func (l *Log) Serve(w http.ResponseWriter, r *http.Request, o *ServeOptions) err
 	if o != nil {
 		opts = *o
 	}
+	if err := opts.Stream.Group.refuses(); err != nil {
+		return refuse(w, http.StatusServiceUnavailable, opts.Stream.Group.retryAfter(), err) // before the store is asked
+	}
 	cursor, told := LastEventID(r), true
 	if cursor == "" {
 		cursor, told = opts.From, false
@@ -56,13 +59,13 @@ func (l *Log) Serve(w http.ResponseWriter, r *http.Request, o *ServeOptions) err
 	var err error
 	if cursor == "" || cursor == Live {
 		if cursor, err = l.Head(r.Context()); err != nil {
-			return refuse(w, http.StatusInternalServerError, 0, err)
+			return refuseStore(w, err)
 		}
 		told = false
 	}
 	gap, err := l.gapAt(r.Context(), cursor)
 	if err != nil {
-		return refuse(w, http.StatusInternalServerError, 0, err)
+		return refuseStore(w, err)
 	}
 	if gap != nil {
 		w.Header().Set(GapHeader, gap.header())
@@ -85,6 +88,13 @@ func (l *Log) Serve(w http.ResponseWriter, r *http.Request, o *ServeOptions) err
 		return err
 	}
 	return b.err
+}
+
+// refuseStore answers a request that the store has failed. What the store says
+// is for the caller, not for the client.
+func refuseStore(w http.ResponseWriter, err error) error {
+	const status = http.StatusInternalServerError
+	return refuseAs(w, status, 0, http.StatusText(status), err)
 }
 
 // gapAt returns the gap that a cursor will meet, nil if none. The follower

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -255,7 +256,30 @@ func TestServeStoreFails(t *testing.T) {
 			if !ok || !errors.Is(err, errStore) || re.Status != 500 || rec.Code != 500 {
 				t.Errorf("error %v, answered %d", err, rec.Code)
 			}
+			if strings.Contains(rec.Body.String(), errStore.Error()) {
+				t.Errorf("the client was told the store's own words: %q", rec.Body)
+			}
 		})
+	}
+}
+
+// A server that admits nobody more asks its store nothing for them.
+func TestServeRefusesBeforeItAsksTheStore(t *testing.T) {
+	asked := 0
+	store := &brokenStore{Log: sse.NewLog(nil), after: func(string, func(*sse.Event, error) bool) { asked++ }}
+	l := sse.NewLog(&sse.LogOptions{Store: store})
+	full := sse.NewGroup(&sse.GroupOptions{MaxStreams: 1})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	s, err := sse.NewWriter(httptest.NewRecorder(), r, &sse.Options{Group: full})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r.Header.Set("Last-Event-ID", "1")
+	rec := httptest.NewRecorder()
+	err = l.Serve(rec, r, &sse.ServeOptions{Stream: sse.Options{Group: full}})
+	if !errors.Is(err, sse.ErrFull) || rec.Code != 503 || rec.Header().Get("Retry-After") == "" || asked != 0 {
+		t.Errorf("error %v, answered %d, %v; the store was asked %d times", err, rec.Code, rec.Header(), asked)
 	}
 }
 
