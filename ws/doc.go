@@ -56,7 +56,8 @@
 //     TestPingFloodIsBoundedAndTheLatestIsAnswered, TestWriteWithoutProgressEndsTheConnection,
 //     TestStalledFrameIsRefused, TestHandshakeTimeout, TestResponseHeaderIsCapped, FuzzReader)
 //  6. A connection stands on any net.Conn: TCP, TLS, what DialOptions.NetDial returns, what a net.Listener of your own
-//     accepts. (All tests named run run over TCP, TLS and memory.)
+//     accepts. (TestEchoAllSizes, TestHandlersEndClosesTheConnection, TestConcurrentWritersNeverMix and others run over
+//     TCP, TLS and memory; TestOneByteAtATime)
 //
 // # Limits
 //
