@@ -40,7 +40,7 @@ type refusal struct {
 	reason string
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("close %d: %s", int(r.code), r.reason) }
+func (r *refusal) Error() string { return r.reason }
 
 // refuse makes a refusal whose reason fits into a close frame: 123 bytes of
 // UTF-8 (RFC 6455, section 5.5).

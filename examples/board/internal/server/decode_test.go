@@ -37,6 +37,7 @@ func TestMessagesThatCannotBeAnsweredEndTheConnection(t *testing.T) {
 		"op number 0":              {`{"t":"op","seq":0,"k":"front","id":"n_1"}`, 4000},
 		"op number too large":      {`{"t":"op","seq":9007199254740992,"k":"front","id":"n_1"}`, 4000},
 		"op number as text":        {`{"t":"op","seq":"1","k":"front","id":"n_1"}`, 4000},
+		"long name of a field":     {`{"t":"leave","` + strings.Repeat(`\u202e`, 40) + `":1}`, 4000},
 		"hello of version 2":       {`{"t":"hello","v":2,"whatever":1}`, 4003},
 		"hello without version":    {strings.Replace(goodHello, `"v":1,`, ``, 1), 4000},
 		"hello with more":          {strings.Replace(goodHello, `"v":1,`, `"v":1,"admin":true,`, 1), 4000},

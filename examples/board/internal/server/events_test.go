@@ -204,6 +204,29 @@ func TestACursorThatCannotBeFollowedIsAGap(t *testing.T) {
 	})
 }
 
+func TestACursorThatIsTooOldIsAGapAndTheRest(t *testing.T) {
+	bubble(t, Options{OpsPerSecond: 10_000}, func(e *env) {
+		f := e.follow("", "")
+		f.event()
+		f.resp.Body.Close()
+		a := e.join("a")
+		const total = 1100 // and a thousand are kept
+		for seq := uint64(1); seq <= total; seq++ {
+			a.create(seq, fmt.Sprintf("n_%d", seq), fmt.Sprint(seq))
+		}
+		synctest.Wait()
+		g := e.follow("", f.id)
+		if ev := g.event(); ev.Name != "gap" || string(ev.Data) != `{"reason":"trimmed"}` || ev.ID == f.id {
+			t.Fatalf("got %s %s", ev.Name, ev.Data)
+		}
+		for seq := total - 999; seq <= total; seq++ {
+			if n := g.notice(); *n.Text != fmt.Sprint(seq) {
+				t.Fatalf("got %s, want %d", *n.Text, seq)
+			}
+		}
+	})
+}
+
 func TestABadCursorIsRefused(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {
 		good := e.follow("", "")

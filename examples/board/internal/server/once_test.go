@@ -64,6 +64,24 @@ func TestARejectIsRepeated(t *testing.T) {
 	})
 }
 
+// Beyond maxRejects a repetition is answered with an ack: the client drops the
+// operation just the same.
+func TestOldRejectsAreForgotten(t *testing.T) {
+	bubble(t, Options{OpsPerSecond: 1000}, func(e *env) {
+		a := e.join("a")
+		for seq := 1; seq <= maxRejects+1; seq++ {
+			a.sayf(`{"t":"op","seq":%d,"k":"front","id":"n_1"}`, seq)
+			a.expect("reject")
+		}
+		a.say(`{"t":"op","seq":1,"k":"front","id":"n_1"}`)
+		a.expect("ack")
+		a.say(`{"t":"op","seq":2,"k":"front","id":"n_1"}`)
+		if m := a.expect("reject"); m.Seq != 2 || m.Code != "gone" {
+			t.Errorf("got %s", m.raw)
+		}
+	})
+}
+
 // Answers and echoes come in the order of the operations: an ack that overtook
 // an echo would take it from the view before its effect is there, and an echo
 // that overtook a reject would settle what was refused.

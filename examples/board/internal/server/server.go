@@ -52,6 +52,9 @@ func New(opts Options) (*Server, error) {
 	if s.site, err = newSite(s.opts.Files); err != nil {
 		return nil, err
 	}
+	if s.site.empty() {
+		s.opts.Logger.Warn("the front end is not built in: run npm ci && npm run build in examples/board/web and start again")
+	}
 	s.sockets.Code = ws.CloseServiceRestart
 	s.sockets.Spread = -1 // each client's own moment to return is in its bye
 	s.streams = sse.NewGroup(&sse.GroupOptions{MaxStreams: s.opts.MaxStreams})

@@ -107,7 +107,7 @@ func newAsset(name, mime string, data []byte) *asset {
 	return a
 }
 
-// Empty reports whether there is no start page.
+// empty reports whether there is no start page.
 func (s *site) empty() bool { return s.files["index.html"] == nil }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -123,12 +125,13 @@ func TestFilesAreCompressedForThoseWhoTakeIt(t *testing.T) {
 func TestThePagesPolicyAllowsItsOwnScriptsAlone(t *testing.T) {
 	bubble(t, Options{Files: testFiles()}, func(e *env) {
 		policy := e.request("/").Header.Get("Content-Security-Policy")
-		want := "script-src 'self'"
+		var want strings.Builder
+		want.WriteString("script-src 'self'")
 		for _, s := range []string{`one()`, `two("<b>")`, `three()`} {
 			sum := sha256.Sum256([]byte(s))
-			want += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+			want.WriteString(" 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'")
 		}
-		for _, part := range []string{want + ";", "default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		for _, part := range []string{want.String() + ";", "default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
 			if !strings.Contains(policy, part) {
 				t.Errorf("%q lacks %q", policy, part)
 			}
@@ -143,9 +146,14 @@ func TestThePagesPolicyAllowsItsOwnScriptsAlone(t *testing.T) {
 }
 
 func TestWithoutAFrontEndTheStartPageSaysWhatToDo(t *testing.T) {
-	for name, o := range map[string]Options{"none": {}, "empty": {Files: fstest.MapFS{}}} {
+	for name, files := range map[string]fs.FS{"none": nil, "empty": fstest.MapFS{}} {
 		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			o := Options{Files: files, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			bubble(t, o, func(e *env) {
+				if !strings.Contains(log.String(), "npm run build") {
+					t.Errorf("log %q", &log)
+				}
 				resp := e.request("/")
 				body, _ := io.ReadAll(resp.Body)
 				if resp.StatusCode != 503 || !strings.Contains(string(body), "npm run build") {
