@@ -75,6 +75,7 @@ type Options struct {
 	Linger time.Duration
 
 	MaxTopics     int   // topics that retain something or have a subscriber; 100000
+	MaxFollows    int   // topics that one connection follows; 256
 	MaxNameBytes  int   // length of topic names, event names and keys; 256
 	MaxEventBytes int   // data of one event; 1 MiB
 	MaxBytes      int64 // retained by all topics together; 1 GiB
@@ -98,6 +99,7 @@ func (o *Options) withDefaults() Options {
 		out.Linger = 30 * time.Second
 	}
 	setLimit(&out.MaxTopics, 100_000)
+	setLimit(&out.MaxFollows, 256)
 	setLimit(&out.MaxNameBytes, 256)
 	setLimit(&out.MaxEventBytes, 1<<20)
 	setLimit(&out.MaxBytes, 1<<30)

@@ -42,8 +42,29 @@ type item struct {
 	mark  Marker
 	gap   *Gap
 	reset *Reset
-	// For the accounts: Coalesce left out this many just before.
-	skipped uint64
+	off   uint64 // of the cursor just before it
+	// For the accounts: Coalesce left out this many just before, and the filter
+	// the item itself.
+	skipped  uint64
+	filtered bool
+}
+
+// add enters an item that was handed out, or filtered.
+func (s *SubStats) add(it *item) {
+	s.Superseded += it.skipped
+	switch {
+	case it.gap != nil:
+		s.Missed += uint64(max(0, it.gap.Missed))
+	case it.reset != nil:
+		s.Superseded += uint64(max(0, it.reset.Missed))
+	case it.row && !it.filtered:
+		s.Snapshot++
+	case it.row, it.e == nil:
+	case it.filtered:
+		s.Filtered++
+	default:
+		s.Delivered++
+	}
 }
 
 // A cursor is a reader's place in a topic: two words and a wake token. The log
@@ -58,12 +79,16 @@ type cursor struct {
 	t      *topic
 	policy Policy
 	wake   chan struct{} // of one token; sent by signal, never closed
+	label  string        // whose it is
+	push   *follower     // that it belongs to, and then there is no wake
 
 	reading atomic.Bool // held by the goroutine inside Next
 
 	// Guarded by t.mu.
 	index   int    // in t.members
 	branch  uint64 // how many breaks of the log it has seen
+	gone    bool   // it has left
+	limit   uint64 // of a follower: reads up to here only
 	waiting bool
 	waitGen uint64
 	waitIdx int
@@ -85,6 +110,10 @@ type cursor struct {
 
 // signal leaves a wake token. It never blocks.
 func (c *cursor) signal() {
+	if c.push != nil {
+		c.push.lane.s.push(c.push)
+		return
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -183,7 +212,7 @@ func (c *cursor) fetch(dst []item, n int) ([]item, error) {
 	if err == nil {
 		dst, err = c.read(dst, n, pos)
 		if err != nil {
-			c.end(err)
+			err = c.end(err)
 		}
 	}
 	return dst, err
@@ -195,6 +224,9 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 	defer t.mu.Unlock()
 	if t.hub.closed.Load() {
 		return dst, ErrClosed
+	}
+	if c.gone {
+		return dst, ErrUnsubscribed // or whatever ended it
 	}
 	if l.cfg.MaxAge != unlimited {
 		l.trim(time.Now())
@@ -208,16 +240,25 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 		}
 	}
 	for len(dst) < n {
+		if c.push != nil && len(dst) > 0 && c.turns() {
+			break
+		}
 		it, ok := c.step()
 		if !ok {
 			break
 		}
 		dst = append(dst, it)
 	}
-	if len(dst) == 0 {
+	if len(dst) == 0 && c.push == nil {
 		t.await(c)
 	}
 	return dst, nil
+}
+
+// turns reports whether a marker, the snapshot or the log is at its end: what a
+// follower reads at a time is of one sort, so that it can be taken back.
+func (c *cursor) turns() bool {
+	return c.mark.mark == NoMarker && c.view != nil && (c.row == 0 || c.row == c.view.n)
 }
 
 // behind reports whether the log has lost what the cursor needs next. A
@@ -261,6 +302,7 @@ func (c *cursor) step() (item, bool) {
 	l := &c.t.log
 	if c.mark.mark != NoMarker {
 		it := c.mark
+		it.off = c.off
 		c.mark = item{}
 		return it, true
 	}
@@ -275,10 +317,10 @@ func (c *cursor) step() (item, bool) {
 	for {
 		if !c.live && c.off >= c.target {
 			c.live = true
-			return c.at(item{mark: MarkLive}), true
+			return c.at(item{mark: MarkLive, off: c.off}), true
 		}
 		e := l.at(c.off + 1)
-		if e == nil {
+		if e == nil || c.push != nil && c.off >= c.limit {
 			return item{}, false
 		}
 		c.off++
@@ -286,7 +328,7 @@ func (c *cursor) step() (item, bool) {
 			c.skipped++
 			continue
 		}
-		return c.at(item{e: e}), true
+		return c.at(item{e: e, off: c.off - 1}), true
 	}
 }
 
@@ -299,25 +341,26 @@ func (c *cursor) at(it item) item {
 	return it
 }
 
-// end ends the subscription, once.
-func (c *cursor) end(err error) {
+// end ends the subscription, once, and returns why it ended.
+func (c *cursor) end(err error) error {
 	c.mu.Lock()
-	ended, stop := c.err != nil, c.stop
-	if !ended {
+	was, stop := c.err, c.stop
+	if was == nil {
 		c.err = err
 		if slow, ok := err.(*SlowError); ok {
 			c.stats.Missed += uint64(slow.Missed)
 		}
 	}
 	c.mu.Unlock()
-	if ended {
-		return
+	if was != nil {
+		return was
 	}
 	if stop != nil {
 		stop()
 	}
 	c.t.leave(c)
 	c.signal()
+	return err
 }
 
 // count enters what has been handed out or filtered into the accounts.

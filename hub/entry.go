@@ -26,10 +26,13 @@ type entry struct {
 
 	// Guarded by the topic's mu: a later write of the same key is in the log.
 	superseded bool
+	extra      int64 // bytes of frames, counted in the ring
 
 	// decoded is the list of typed forms, each made by the first reader that
 	// wants it. See eventOf.
 	decoded atomic.Pointer[decoded]
+	// frames is the list of encoded forms that the shards still need. See frameOf.
+	frames atomic.Pointer[frame]
 }
 
 func (e *entry) cost() int64 {
@@ -70,7 +73,11 @@ func (r *ring) pop() *entry {
 	r.buf[r.head] = nil
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
-	r.bytes -= e.cost()
+	r.bytes -= e.cost() + e.extra
+	if e.extra != 0 {
+		e.extra = 0
+		e.frames.Store(nil)
+	}
 	if len(r.buf) > minRing && r.n <= len(r.buf)/8 {
 		r.resize(len(r.buf) / 4)
 	}
@@ -82,7 +89,11 @@ func (r *ring) cut() *entry {
 	e := r.at(r.n - 1)
 	r.buf[(r.head+r.n-1)&(len(r.buf)-1)] = nil
 	r.n--
-	r.bytes -= e.cost()
+	r.bytes -= e.cost() + e.extra
+	if e.extra != 0 {
+		e.extra = 0
+		e.frames.Store(nil)
+	}
 	return e
 }
 

@@ -30,7 +30,10 @@ type Hub struct {
 	dispatcher dispatcher
 	janitor    janitor
 	runner     runner
-	leases     leases    // without a broker
+	leases     leases // without a broker
+	shards     []*shard
+	nextShard  atomic.Uint32
+	stats      counters
 	items      sync.Pool // of *[]item, for the time of a read
 
 	// Guarded by mu, which comes before any topic's: reclaiming must see that
@@ -48,6 +51,7 @@ func New(o *Options) *Hub {
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.total.max = h.opts.MaxBytes
 	h.janitor.sweep = h.sweep
+	h.shards = newShards(h)
 	return h
 }
 
@@ -59,7 +63,6 @@ func (h *Hub) Close() error {
 	h.cancel()
 	h.janitor.close()
 	h.leases.close()
-	h.runner.close()
 	h.mu.Lock()
 	topics := h.topics
 	h.topics = make(map[string]*topic)
@@ -69,17 +72,25 @@ func (h *Hub) Close() error {
 		// closed; whoever was there before is on the list.
 		t.mu.Lock()
 		wake := t.takeWaiters()
+		t.mu.Unlock()
+		h.dispatcher.wake(wake)
+		for _, c := range t.followers() {
+			c.end(ErrClosed)
+		}
+	}
+	h.dispatcher.close()
+	h.runner.close()
+	for _, t := range topics {
+		t.mu.Lock()
 		var detach func()
 		if t.link != nil {
 			detach, t.link.detach = t.link.detach, nil
 		}
 		t.mu.Unlock()
-		h.dispatcher.wake(wake)
 		if detach != nil {
 			detach()
 		}
 	}
-	h.dispatcher.close()
 	return nil
 }
 

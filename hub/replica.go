@@ -113,8 +113,9 @@ func (l *replica) trim(now time.Time) {
 
 // pop drops the oldest entry of the ring.
 func (l *replica) pop() {
+	before := l.ring.bytes
 	e := l.ring.pop()
-	l.total.used.Add(-e.cost())
+	l.total.used.Add(l.ring.bytes - before)
 	if l.table == nil {
 		return
 	}

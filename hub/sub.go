@@ -145,27 +145,12 @@ func (s *Sub[T]) take(dst []*Event[T], items []item) ([]*Event[T], error) {
 		if ev, err = s.event(it); err != nil {
 			break
 		}
-		stats.Superseded += it.skipped
-		switch {
-		case it.gap != nil:
-			stats.Missed += uint64(max(0, it.gap.Missed))
-		case it.reset != nil:
-			stats.Superseded += uint64(max(0, it.reset.Missed))
-		}
 		if !it.pos.IsZero() {
 			pos = it.pos
 		}
-		if it.e != nil && s.filter != nil && !s.filter(ev) {
-			if !it.row {
-				stats.Filtered++
-			}
+		it.filtered = it.e != nil && s.filter != nil && !s.filter(ev)
+		if stats.add(it); it.filtered {
 			continue
-		}
-		switch {
-		case it.row:
-			stats.Snapshot++
-		case it.e != nil:
-			stats.Delivered++
 		}
 		dst = append(dst, ev)
 	}

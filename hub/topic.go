@@ -28,7 +28,9 @@ type topic struct {
 	members []*cursor // the subscriptions, each knows its index
 	dead    bool      // reclaimed: whoever still holds the pointer looks it up again
 	waiters []*cursor
-	waitGen uint64 // which list of waiters a cursor's index belongs to
+	waitGen uint64  // which list of waiters a cursor's index belongs to
+	lanes   []*lane // one for each shard with followers
+	passed  uint64  // by all lanes: frames up to here are gone
 }
 
 func newTopic(h *Hub, name string, cfg TopicConfig, epoch uint64) *topic {
@@ -107,15 +109,24 @@ func (t *topic) expire(l *lease) (more bool) {
 func (t *topic) join(c *cursor, from From) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.joinable(); err != nil {
+		return err
+	}
+	t.enter(c)
+	c.start(from)
+	return nil
+}
+
+// joinable says why nobody may subscribe, and makes the log ready for it. Called
+// with mu held.
+func (t *topic) joinable() error {
 	if t.dead {
 		return errDead
 	}
-	if t.hub.closed.Load() {
-		return ErrClosed
+	if err := t.hub.refusal(); err != nil {
+		return err
 	}
 	t.log.trim(time.Now())
-	t.enter(c)
-	c.start(from)
 	return nil
 }
 
@@ -146,9 +157,12 @@ func (t *topic) idle() bool {
 	return len(t.members) == 0 && t.log.empty()
 }
 
-// takeWaiters wakes the sleeping readers if they are few; else it hands the
+// takeWaiters tells the lanes that there is something new and wakes the sleeping readers if they are few; else it hands the
 // list out, which costs the same however long it is. Called with mu held.
 func (t *topic) takeWaiters() []*cursor {
+	for _, ln := range t.lanes {
+		ln.s.push(ln)
+	}
 	if len(t.waiters) > inlineWakes {
 		list := t.waiters
 		t.waiters = nil
@@ -192,6 +206,10 @@ func (t *topic) unawait(c *cursor) {
 func (t *topic) leave(c *cursor) {
 	t.mu.Lock()
 	t.unawait(c)
+	c.gone = true
+	if c.push != nil {
+		t.unlane(c.push.lane)
+	}
 	if c.view != nil {
 		t.log.table.release(c.view)
 		c.view = nil
