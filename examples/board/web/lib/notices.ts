@@ -18,7 +18,7 @@ export interface NoticeHandlers {
 const REMEMBERED_IDS = 500;
 
 interface Passed {
-  readonly type: 'notice' | 'gap';
+  readonly type: 'notice' | 'gap' | 'live';
   readonly id: string;
   readonly data: string;
 }
@@ -73,7 +73,8 @@ export class Notices {
   private open(): void {
     if (this.stream) return;
     this.stream = new Stream(this.url, this.lastId);
-    for (const type of ['notice', 'gap'] as const) {
+    // `live` says nothing to the user: its id is where to go on if the stream is cut before the first notice.
+    for (const type of ['notice', 'gap', 'live'] as const) {
       this.stream.addEventListener(type, (event: MessageEvent<string>) => {
         const passed: Passed = { type, id: event.lastEventId, data: event.data };
         this.channel?.postMessage(passed);
@@ -94,6 +95,7 @@ export class Notices {
       this.handlers.gap();
       return;
     }
+    if (type === 'live') return;
     if (this.seen.has(id)) return;
     this.seen.add(id);
     if (this.seen.size > REMEMBERED_IDS) {
