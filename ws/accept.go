@@ -26,7 +26,21 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts != nil {
 		o = *opts
 	}
-	if e := checkUpgrade(r, &o); e != nil {
+	return accept(w, r, &o, false)
+}
+
+// accept is Accept, for both forms.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled bool) (*Conn, error) {
+	c, err := upgrade(w, r, o, handled)
+	if err != nil {
+		o.Observer.tellRefused(r, err)
+		return nil, err
+	}
+	return c, nil
+}
+
+func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled bool) (*Conn, error) {
+	if e := checkUpgrade(r, o); e != nil {
 		return nil, refuse(w, e)
 	}
 	subprotocol := chooseSubprotocol(r, o.Subprotocols)
@@ -40,7 +54,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		e.Header.Set("Retry-After", strconv.Itoa(1+rand.IntN(1+int(o.Group.spread()/time.Second))))
 		return nil, refuse(w, e)
 	}
-	c, err := takeOver(w, r, response, subprotocol, &o)
+	c, err := takeOver(w, r, response, subprotocol, o, handled)
 	if err != nil {
 		o.Group.missed()
 		return nil, err
@@ -52,7 +66,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 }
 
 // takeOver hijacks the connection and sends the response.
-func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotocol string, o *AcceptOptions) (*Conn, error) {
+func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotocol string, o *AcceptOptions, handled bool) (*Conn, error) {
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the connection can't be taken over", Err: err})
@@ -64,8 +78,12 @@ func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotoc
 		_ = nc.Close() // err says more
 		return nil, &HandshakeError{Reason: "the response could not be sent", Err: err}
 	}
-	c := newConn(nc, true, subprotocol, early, o.config())
-	c.closeWith(r.Context())
+	cfg := o.config()
+	cfg.handled = handled
+	c := newConn(nc, true, subprotocol, early, cfg)
+	if !handled {
+		c.closeWith(r.Context())
+	}
 	return c, nil
 }
 
@@ -149,7 +167,7 @@ func (c *Conn) closeWith(ctx context.Context) {
 }
 
 // Detach lets the connection live on when the handler returns. Whoever has it then must close it. It must be called
-// before the handler returns; on a connection from Dial it does nothing.
+// before the handler returns; on a connection from Dial, or of Handler, it does nothing.
 func (c *Conn) Detach() {
 	c.mu.Lock()
 	stop := c.undetach

@@ -25,6 +25,8 @@ type AcceptOptions struct {
 	Header http.Header
 	// Group, if not nil, is joined by the connection. While it drains, requests are answered 503.
 	Group *Group
+	// Observer, if not nil, is told what happens.
+	Observer *Observer
 
 	// HandshakeLimit bounds the request's header in bytes. 0: 16 KiB. Negative: only http.Server's own limit.
 	HandshakeLimit int

@@ -47,11 +47,15 @@ func (c *Conn) end(err error) bool {
 
 func (c *Conn) startClose(err error, code CloseCode, reason string) {
 	c.mu.Lock()
-	if c.end(err) {
+	began := c.end(err)
+	if began {
 		c.queueClose(code, reason)
 	}
 	c.mu.Unlock()
 	c.kick()
+	if began && c.cfg.handled {
+		c.spawn(c.seeThrough) // while events block, too
+	}
 }
 
 // fail ends the connection because of err and tells the peer. Also while closing: then nothing further is parsed.
@@ -62,6 +66,7 @@ func (c *Conn) fail(err error, code CloseCode, reason string) {
 		c.queueClose(code, cutReason(reason))
 	}
 	c.mu.Unlock()
+	c.tellLimit(err)
 	c.kick()
 }
 
@@ -164,6 +169,7 @@ func (c *Conn) terminate(err error, abrupt bool) {
 	if undetach != nil {
 		undetach()
 	}
+	c.tellClosed()
 	if group != nil {
 		group.remove(c)
 	}
@@ -236,6 +242,8 @@ func (c *Conn) hasFailed() bool {
 // otherwise the error that kept it from that; in every case the connection has ended. The reason is cut to 123 bytes.
 // CloseNoStatus sends a close frame without a code. Another code that must not be sent, such as 1006, is replaced by
 // 1011, and reported.
+//
+// On a connection of Handler, Close does not wait: it begins the closing, which goes on by itself, and returns nil.
 func (c *Conn) Close(code CloseCode, reason string) error {
 	sent := code
 	if !code.onWire() && code != CloseNoStatus {
@@ -245,13 +253,15 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		reason = ""
 	}
 	c.startClose(&CloseError{Code: sent, Reason: reason, Local: true, Err: net.ErrClosed}, sent, reason)
-	c.see()
+	if !c.cfg.handled {
+		c.see()
+	}
 	if sent != code {
 		return fmt.Errorf("ws: close code %d must not be sent", code)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peerDone && c.control.closeTaken {
+	if c.peerDone && c.control.closeTaken || c.cfg.handled && !c.dead() {
 		return nil
 	}
 	return c.endErr

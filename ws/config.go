@@ -25,6 +25,8 @@ type config struct {
 	frameTimeout time.Duration
 	writeTimeout time.Duration
 	closeTimeout time.Duration // never off
+	observer     *Observer     // or nil
+	handled      bool          // it is a connection of Handler, in callback form
 }
 
 func (o *AcceptOptions) config() config {
@@ -36,6 +38,7 @@ func (o *AcceptOptions) config() config {
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
 		writeTimeout: orOff(o.WriteTimeout, defaultWriteTimeout),
 		closeTimeout: positive(o.CloseTimeout, defaultCloseTimeout),
+		observer:     o.Observer,
 	}
 }
 
@@ -48,6 +51,7 @@ func (o *DialOptions) config() config {
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
 		writeTimeout: orOff(o.WriteTimeout, defaultWriteTimeout),
 		closeTimeout: positive(o.CloseTimeout, defaultCloseTimeout),
+		observer:     o.Observer,
 	}
 }
 

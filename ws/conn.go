@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Conn is a WebSocket connection, made by Accept or Dial.
+// Conn is a WebSocket connection, made by Accept, Handler or Dial.
 //
 // Any goroutine may call any method at any time. Contexts are honoured while waiting, also for a turn. The end of a
 // context never ends the connection, with two exceptions: it ends while a frame of that call is being written, or
@@ -85,6 +85,7 @@ func newConn(rw stream, server bool, subprotocol string, early []byte, cfg confi
 	c.in.early = early
 	c.reading.expire = rw.SetReadDeadline
 	c.writing.kill = c.writeCancelled
+	c.tellOpened()
 	c.armKeepalive()
 	return c
 }

@@ -173,9 +173,10 @@ func (c *Conn) queuePing() uint64 {
 }
 
 // gotPong is called by the reader. A pong that answers no ping of ours is ignored (RFC 6455, section 5.5.3).
-func (c *Conn) gotPong(payload []byte) {
+// The result says whether it does.
+func (c *Conn) gotPong(payload []byte) bool {
 	if len(payload) != 8 {
-		return
+		return false
 	}
 	id := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
@@ -183,9 +184,10 @@ func (c *Conn) gotPong(payload []byte) {
 	q := &c.control
 	sent := &q.times[id%uint64(len(q.times))]
 	if id == 0 || id > q.written {
-		return
+		return false
 	}
-	if sent.id == id {
+	first := sent.id == id
+	if first {
 		q.rtt = max(1, c.now()-sent.at)
 		sent.id = 0
 	}
@@ -196,10 +198,13 @@ func (c *Conn) gotPong(payload []byte) {
 		}
 		return false
 	})
+	return first
 }
 
 // Ping sends a ping and waits for its answer. Somebody must be reading meanwhile: Read, Messages or CloseRead in
 // another goroutine.
+//
+// On a connection of Handler, Ping does not wait: the answer comes as Events.Pong.
 func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.ended(); err != nil {
 		return err
@@ -211,6 +216,12 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if err := c.err; err != nil {
 		c.mu.Unlock()
 		return err
+	}
+	if c.cfg.handled {
+		c.queuePing()
+		c.mu.Unlock()
+		c.kick()
+		return nil
 	}
 	w := &pingWaiter{id: c.queuePing(), answered: make(chan struct{})}
 	c.control.waiters = append(c.control.waiters, w)

@@ -25,6 +25,15 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	if opts != nil {
 		o = *opts
 	}
+	c, err := dial(ctx, rawURL, &o)
+	if err != nil {
+		o.Observer.tellRefused(nil, err)
+		return nil, err
+	}
+	return c, nil
+}
+
+func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if timeout := orOff(o.HandshakeTimeout, defaultHandshakeTimeout); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -34,12 +43,12 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	if err != nil {
 		return nil, &HandshakeError{Reason: "the URL", Err: err, misuse: true}
 	}
-	header, err := requestHeader(&o, u)
+	header, err := requestHeader(o, u)
 	if err != nil {
 		return nil, &HandshakeError{Reason: "the request's header", Err: err, misuse: true}
 	}
 	for redirects := 0; ; redirects++ {
-		c, e := dialOnce(ctx, u, header, &o)
+		c, e := dialOnce(ctx, u, header, o)
 		if e == nil {
 			return c, nil
 		}

@@ -30,6 +30,8 @@ type DialOptions struct {
 	// Redirects is how many redirects are followed; they may lead from ws to wss but not back. Authorization, Cookie and
 	// the like do not go with a redirect to another host. 0: 10. Negative: none; the redirect is a *HandshakeError.
 	Redirects int
+	// Observer, if not nil, is told what happens.
+	Observer *Observer
 
 	// HandshakeLimit bounds the response's header in bytes. 0: 64 KiB. Negative: none.
 	HandshakeLimit int

@@ -12,6 +12,9 @@ var (
 
 	// ErrDraining is returned by Group.Add, and inside the HandshakeError of Accept, once the group drains.
 	ErrDraining = errors.New("ws: group is draining")
+
+	// ErrReadByHandler is returned by the methods that read, on a connection of Handler: what comes goes to its Events.
+	ErrReadByHandler = errors.New("ws: the connection is read by Handler")
 )
 
 // CloseError says that the connection has ended, and how. Every later call returns the same one.

@@ -55,7 +55,9 @@ func (c *Conn) tick() {
 		c.armLocked(c.closeBy)
 		c.mu.Unlock()
 		if over {
-			c.terminate(timeLimit("time for closing", "CloseTimeout", c.cfg.closeTimeout, CloseAbnormal), true)
+			err := timeLimit("time for closing", "CloseTimeout", c.cfg.closeTimeout, CloseAbnormal)
+			c.tellLimit(err)
+			c.terminate(err, true)
 		}
 		return
 	}
@@ -64,6 +66,7 @@ func (c *Conn) tick() {
 	dead, stalled, ping, due := c.verdict(now)
 	switch {
 	case dead != nil:
+		c.tellLimit(dead)
 		c.terminate(dead, true)
 		return
 	case stalled != nil:

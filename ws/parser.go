@@ -64,6 +64,7 @@ const (
 	eventNone eventKind = iota // all bytes were consumed, and more are needed
 	eventPiece
 	eventControl
+	eventPong // not of the parser: a control frame that has turned out to answer a ping
 )
 
 // midFrame reports whether bytes that were consumed belong to a frame that is not complete.

@@ -119,10 +119,11 @@ func (c *Conn) step(ctx context.Context) (event, error) {
 	}
 	n, ev, err := c.parser.step(c.in.bytes())
 	c.in.skip(n)
-	return ev, c.stepped(ev, err)
+	err = c.stepped(&ev, err)
+	return ev, err
 }
 
-func (c *Conn) stepped(ev event, err error) error {
+func (c *Conn) stepped(ev *event, err error) error {
 	if err != nil {
 		reason := err.Error()
 		if perr, ok := errors.AsType[*ProtocolError](err); ok {
@@ -133,7 +134,10 @@ func (c *Conn) stepped(ev event, err error) error {
 		c.fail(err, CloseStatus(err), reason)
 		return err
 	}
-	if ev.kind == eventControl {
+	switch {
+	case ev.kind == eventPiece && ev.last && !c.closing.Load():
+		c.tellReceived()
+	case ev.kind == eventControl:
 		switch ev.opcode {
 		case opPing:
 			c.mu.Lock()
@@ -143,7 +147,10 @@ func (c *Conn) stepped(ev event, err error) error {
 			c.mu.Unlock()
 			c.kick()
 		case opPong:
-			c.gotPong(ev.data)
+			if c.gotPong(ev.data) {
+				ev.kind = eventPong
+				c.tellPong()
+			}
 		case opClose:
 			c.gotClose(ev.data)
 		}
@@ -154,7 +161,8 @@ func (c *Conn) stepped(ev event, err error) error {
 // next returns the next piece of a message, with at least a byte in it unless it is the last. When the connection is
 // ending, it waits until it has, and returns the error that it ended with.
 //
-// into, if not nil, is where payload may be received directly; the piece's data then begins there.
+// into, if not nil, is where payload may be received directly; the piece's data then begins there. On a connection of
+// Handler, an answered ping is returned as well.
 func (c *Conn) next(ctx context.Context, into []byte) (event, error) {
 	for {
 		if c.closing.Load() {
@@ -170,7 +178,7 @@ func (c *Conn) next(ctx context.Context, into []byte) (event, error) {
 			var n int
 			if n, err = c.receive(ctx, into); err == nil {
 				_, ev, err = c.parser.step(into[:n])
-				err = c.stepped(ev, err)
+				err = c.stepped(&ev, err)
 			}
 		} else {
 			ev, err = c.step(ctx)
@@ -181,7 +189,12 @@ func (c *Conn) next(ctx context.Context, into []byte) (event, error) {
 		if err != nil {
 			return event{}, err
 		}
-		if ev.kind == eventPiece {
+		switch ev.kind {
+		case eventPong:
+			if c.cfg.handled {
+				return ev, nil
+			}
+		case eventPiece:
 			if ev.first {
 				c.msg = incoming{number: c.msg.number + 1, open: true, typ: ev.typ}
 			}
@@ -194,6 +207,12 @@ func (c *Conn) next(ctx context.Context, into []byte) (event, error) {
 
 // beginRead takes the readLock and throws away what is left of a message that a Reader has begun to hand out.
 func (c *Conn) beginRead(ctx context.Context) error {
+	if c.cfg.handled {
+		if err := c.ended(); err != nil {
+			return err
+		}
+		return ErrReadByHandler
+	}
 	if err := c.acquire(ctx, c.readLock, "read"); err != nil {
 		return err
 	}

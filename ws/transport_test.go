@@ -67,6 +67,39 @@ func run(t *testing.T, f func(t *testing.T, tr transport)) {
 	}
 }
 
+// form is one of the two ways to serve connections. For the peer there is no difference.
+type form struct {
+	name string
+	// echo serves connections that send back whatever comes.
+	echo func(t testing.TB, opts *ws.AcceptOptions) http.Handler
+}
+
+var forms = []form{
+	{"blocking", func(t testing.TB, opts *ws.AcceptOptions) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, err := ws.Accept(w, r, opts); err == nil {
+				echo(c)
+			}
+		})
+	}},
+	{"callback", func(t testing.TB, opts *ws.AcceptOptions) http.Handler {
+		return ws.Handler(opts, func(*ws.Conn, *http.Request) ws.Events {
+			return ws.Events{Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
+				_ = c.Write(context.Background(), typ, data) // what fails comes to Close
+			}}
+		})
+	}},
+}
+
+// runForms runs the test for both forms, over every transport.
+func runForms(t *testing.T, f func(t *testing.T, fm form, tr transport)) {
+	for _, fm := range forms {
+		t.Run(fm.name, func(t *testing.T) {
+			run(t, func(t *testing.T, tr transport) { f(t, fm, tr) })
+		})
+	}
+}
+
 // accept serves connections: f is the handler, and its end ends the connection.
 func accept(t testing.TB, opts *ws.AcceptOptions, f func(c *ws.Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

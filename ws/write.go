@@ -29,7 +29,11 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 		return err
 	}
 	defer c.msgLock.unlock()
-	return c.writeFrame(ctx, opcode(typ), true, p)
+	if err := c.writeFrame(ctx, opcode(typ), true, p); err != nil {
+		return err
+	}
+	c.tellSent(typ, int64(len(p)))
+	return nil
 }
 
 func checkType(typ MessageType) error {

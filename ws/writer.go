@@ -25,7 +25,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := c.acquire(ctx, c.msgLock, "write"); err != nil {
 		return nil, err
 	}
-	w := &messageWriter{c: c, ctx: ctx, op: opcode(typ), text: typ == Text, turn: newLock(), buf: largeBuffers.Get().(*[largeBuffer]byte)}
+	w := &messageWriter{c: c, ctx: ctx, op: opcode(typ), typ: typ, turn: newLock(), buf: largeBuffers.Get().(*[largeBuffer]byte)}
 	w.forget = context.AfterFunc(ctx, w.abandon)
 	return w, nil
 }
@@ -37,7 +37,7 @@ type messageWriter struct {
 	// Immutable.
 	c      *Conn
 	ctx    context.Context
-	text   bool
+	typ    MessageType
 	forget func() bool // unregisters abandon
 
 	turn lock // held for a call; guards the rest
@@ -45,6 +45,7 @@ type messageWriter struct {
 	op    opcode             // of the next frame; opContinuation once there has been one
 	buf   *[largeBuffer]byte // nil when it is over
 	n     int                // buf[:n] waits, at most fragmentSize
+	size  int64              // sent so far
 	check textCheck
 	err   error // what further calls return
 }
@@ -55,7 +56,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	if w.text && !w.check.add(p) {
+	if w.typ == Text && !w.check.add(p) {
 		w.finish(ErrInvalidUTF8)
 		return 0, w.err
 	}
@@ -84,13 +85,14 @@ func (w *messageWriter) Close() error {
 		}
 		return w.err
 	}
-	if w.text && !w.check.done() {
+	if w.typ == Text && !w.check.done() {
 		w.finish(ErrInvalidUTF8)
 		return w.err
 	}
 	if err := w.flush(true); err != nil {
 		return err
 	}
+	w.c.tellSent(w.typ, w.size)
 	w.finish(errWriterClosed)
 	return nil
 }
@@ -100,6 +102,7 @@ func (w *messageWriter) flush(fin bool) error {
 		w.finish(err)
 		return err
 	}
+	w.size += int64(w.n)
 	w.op, w.n = opContinuation, 0
 	return nil
 }
