@@ -21,8 +21,7 @@ func (s *stay) inside(fd uintptr) bool {
 	c := s.c
 	for {
 		if !s.recv(fd, c.inq) {
-			s.settle()
-			return false
+			return s.sleepyOrSettled()
 		}
 		if s.err != nil {
 			return true
@@ -35,13 +34,18 @@ func (s *stay) inside(fd uintptr) bool {
 			return true
 		}
 		if !s.more {
-			if s.sleepy() {
-				return true
-			}
-			s.settle()
-			return false
+			return s.sleepyOrSettled()
 		}
 	}
+}
+
+// sleepyOrSettled says whether to leave for the park, and prepares for a wait if not.
+func (s *stay) sleepyOrSettled() bool {
+	if s.sleepy() {
+		return true
+	}
+	s.settle()
+	return false
 }
 
 // once is the blocking form's: it receives, and leaves. Every new wait begins with a receive anyway, so it need not be
@@ -110,7 +114,6 @@ func (c *Conn) receiveTLS(s *stay) error {
 		c.tlsMore = true
 		b, p := s.place(readSize)
 		n, err := c.nc.Read(p)
-		raceReceive()
 		s.more = true
 		s.placed(b, n)
 		if n > 0 {

@@ -27,6 +27,7 @@ type parkingLot struct {
 	mu    sync.Mutex
 	slots []slot
 	free  []int32
+	woken int // times that a connection was found for an event
 }
 
 // slot is what the kernel's event leads to. Its generation tells an event for the connection that is here now from one
@@ -128,14 +129,7 @@ func (p *parkingLot) run() {
 			if n <= 0 {
 				return false
 			}
-			p.mu.Lock()
-			for i, ev := range p.evs[:n] {
-				p.wake[i] = nil
-				if s := p.slots[ev.Fd-1]; s.gen == uint32(ev.Pad) {
-					p.wake[i] = s.c
-				}
-			}
-			p.mu.Unlock()
+			p.find(p.evs[:n])
 			for i, c := range p.wake[:n] {
 				if p.wake[i] = nil; c != nil {
 					c.woken()
@@ -143,6 +137,20 @@ func (p *parkingLot) run() {
 			}
 		}
 	})
+}
+
+// find puts the connections that evs lead to into wake. An event that was on its way while its connection ended, and
+// another perhaps took its place, leads to nobody.
+func (p *parkingLot) find(evs []syscall.EpollEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, ev := range evs {
+		p.wake[i] = nil
+		if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
+			p.wake[i] = s.c
+			p.woken++
+		}
+	}
 }
 
 func (c *Conn) woken() {

@@ -2,8 +2,169 @@
 
 package netio
 
+import (
+	"net"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
 func lotUsers() int {
 	lot.mu.Lock()
 	defer lot.mu.Unlock()
 	return lot.users
+}
+
+// wordsTo makes n parked connections of which each has said a word, and their peers.
+func wordsTo(t *testing.T, tr transport, n int, after time.Duration) (all []*lines, peers []net.Conn) {
+	for range n {
+		l := newLines()
+		_, peer := echoServer(t, tr, l, false, func(g *Config) { g.ParkAfter = after })
+		f := frame([]byte("word"))
+		peer.Write(f)
+		mustReadFull(t, peer, make([]byte, len(f)))
+		all, peers = append(all, l), append(peers, peer)
+	}
+	for _, l := range all {
+		eventually(t, "parked", func() bool { return l.c.state() == parked })
+	}
+	return all, peers
+}
+
+func parkable(t *testing.T, f func(t *testing.T, tr transport)) {
+	run(t, func(t *testing.T, tr transport) {
+		if tr.wire != plain {
+			f(t, tr)
+		}
+	})
+}
+
+func TestParkedHasNeitherGoroutineNorBuffer(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		all, peers := wordsTo(t, tr, 30, time.Millisecond)
+		eventually(t, "no goroutine", func() bool {
+			buf := make([]byte, 1<<20)
+			return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "(*Conn).serve")
+		})
+		for i, l := range all {
+			l.c.mu.Lock()
+			if l.c.in != nil || l.c.queue != nil || l.c.slow != nil || l.c.watch != nil {
+				t.Errorf("connection %d holds memory while parked", i)
+			}
+			l.c.mu.Unlock()
+			if !l.c.Listening() {
+				t.Errorf("connection %d does not listen while parked", i)
+			}
+		}
+		// A word from us does not wake it, one from the peer does.
+		f := frame([]byte("again"))
+		if err := all[0].c.Write(t.Context(), nil, f); err != nil || all[0].c.state() != parked {
+			t.Errorf("Write: %v, state %d", err, all[0].c.state())
+		}
+		mustReadFull(t, peers[0], make([]byte, len(f)))
+		peers[0].Write(f)
+		mustReadFull(t, peers[0], make([]byte, len(f)))
+		eventually(t, "parked again", func() bool { return all[0].c.state() == parked })
+	})
+}
+
+// What is left over moves to a buffer of its size.
+func TestParkedInTheMiddleOfAFrame(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		all, peers := wordsTo(t, tr, 1, time.Millisecond)
+		c := all[0].c
+		f := frame(make([]byte, 100))
+		before := c.Activity()
+		peers[0].Write(f[:50])
+		eventually(t, "parked again", func() bool { return c.Activity() > before && c.state() == parked })
+		c.mu.Lock() // orders this before the reader that comes next
+		if c.in == nil || c.in.len() != 50 || len(c.in.b) != waitSize {
+			t.Errorf("holds %+v", c.in)
+		}
+		c.mu.Unlock()
+		peers[0].Write(f[50:])
+		mustReadFull(t, peers[0], make([]byte, len(f)))
+	})
+}
+
+// Quiet input does not keep a parked connection awake; other input does, for a while.
+func TestQuietInputGoesBackToThePark(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		next := Quiet
+		heard := make(chan struct{}, 1)
+		l.onMessage = func([]byte) Next {
+			heard <- struct{}{}
+			return next
+		}
+		c, peer := tr.start(t, l, func(g *Config) { g.ParkAfter = time.Hour })
+		l.c = c
+		if c.Serve(); tr.wire == overTLS {
+			// It has looked for what came with the handshake, and now waits for a first silence.
+			peer.Write(frame(nil))
+			get(t, "the message", heard)
+		}
+		for range 5 {
+			eventually(t, "parked", func() bool { return c.state() == parked })
+			peer.Write(frame(nil))
+			get(t, "the message", heard)
+		}
+		eventually(t, "parked", func() bool { return c.state() == parked })
+		next = More
+		peer.Write(frame(nil))
+		get(t, "the message", heard)
+		for range 20 {
+			if c.state() != busy {
+				t.Fatal("does not stay awake")
+			}
+			runtime.Gosched()
+		}
+	})
+}
+
+// An epoll that refuses the socket costs the connection its park, not its life.
+func TestEpollThatRefuses(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		c, peer := tr.start(t, l, func(g *Config) { g.ParkAfter = time.Millisecond })
+		l.c = c
+		if _, err := enterLot(c); err != nil {
+			t.Fatal(err)
+		}
+		c.place.added = true // it is not: modifying it will fail
+		c.Serve()
+		for range 3 {
+			f := frame([]byte("word"))
+			peer.Write(f)
+			mustReadFull(t, peer, make([]byte, len(f)))
+		}
+		eventually(t, "stays with its goroutine", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.noPark && c.reader == busy
+		})
+	})
+}
+
+func TestStaleEventFindsNobody(t *testing.T) {
+	p := new(parkingLot)
+	a, b := new(Conn), new(Conn)
+	was := p.take(a)
+	p.give(was)
+	is := p.take(b)
+	if is.slot != was.slot || is.gen == was.gen {
+		t.Fatalf("places %+v, %+v", was, is)
+	}
+	event := func(t ticket) syscall.EpollEvent { return syscall.EpollEvent{Fd: t.slot, Pad: int32(t.gen)} }
+	p.find([]syscall.EpollEvent{event(was), event(is)})
+	if p.wake[0] != nil || p.wake[1] != b {
+		t.Errorf("found %p, %p; want nobody, %p", p.wake[0], p.wake[1], b)
+	}
+	p.give(is)
+	p.find([]syscall.EpollEvent{event(is)})
+	if p.wake[0] != nil {
+		t.Error("found somebody in an empty place")
+	}
 }

@@ -69,8 +69,6 @@ type Config struct {
 
 	// faults stands between the fast path and the system in tests; nil otherwise.
 	faults faultFunc
-	// outside makes the callback form leave RawConn.Read before it calls Data, for the comparison that doc.go tells of.
-	outside bool
 }
 
 const (

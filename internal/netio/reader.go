@@ -108,7 +108,7 @@ func (c *Conn) visit(s *stay) bool {
 		c.leave()
 		return false
 	}
-	if c.wire == fast && !c.cfg.outside {
+	if c.wire == fast {
 		err := c.raw.Read(s.readInside)
 		if err == nil {
 			err = s.err
@@ -162,7 +162,7 @@ func (c *Conn) armDeadline(s *stay) {
 		c.deadline = dlIdle
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.parkAfter() >> s.window))
 		s.seen = c.seen.Load()
-		if !s.fed {
+		if !s.fed && s.window == firstWindow {
 			s.seen++ // what has started this stay is still to come
 		}
 	case !s.parks && c.deadline != dlNone:

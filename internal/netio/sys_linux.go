@@ -78,7 +78,7 @@ func sysRecv(f faultFunc, fd uintptr, b *buffer, p []byte, inq bool) (n int, mor
 		case e != 0:
 			return 0, true, e
 		}
-		raceReceive()
+		raceReceive(fd)
 		return int(got), !inq || b.recv.left() != 0, 0
 	}
 }

@@ -32,7 +32,6 @@ func transports() []transport {
 	all := []transport{
 		{"tcp", Config{}, tcpPair, fast},
 		{"tcp-portable", Config{Portable: true}, tcpPair, plain},
-		{"tcp-outside", Config{outside: true}, tcpPair, fast},
 		{"tls", Config{}, tlsPair, overTLS},
 		{"tls-portable", Config{Portable: true}, tlsPair, plain},
 		{"unix", Config{}, unixPair, fast},

@@ -229,7 +229,6 @@ func (c *Conn) writeAll(p []byte) (n int, err error) {
 		if c.wire == fast {
 			k, err = c.writeFast(p[n:])
 		} else {
-			raceSend()
 			k, err = c.nc.Write(p[n:min(len(p), n+writePiece)])
 		}
 		n += k

@@ -1,0 +1,119 @@
+//go:build linux && (amd64 || arm64)
+
+package netio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fault strikes the k-th call of a kind, and the times-1 after it.
+type fault struct {
+	name  string
+	call  sysCall
+	times int
+	errno syscall.Errno
+	cut   int // how much of the slice the system gets to see, without an error
+	fatal bool
+}
+
+func (f fault) at(k int, calls *atomic.Int32) faultFunc {
+	return func(call sysCall, p []byte) ([]byte, syscall.Errno) {
+		if call != f.call {
+			return p, 0
+		}
+		if n := int(calls.Add(1)); n < k || n >= k+f.times {
+			return p, 0
+		}
+		if f.errno != 0 {
+			return nil, f.errno
+		}
+		return p[:min(len(p), f.cut)], 0
+	}
+}
+
+// At every place where a raw call can fail, the connection either goes on as if nothing had been, or ends with the error.
+func TestRawCallsThatFail(t *testing.T) {
+	const always = 1 << 30
+	faults := []fault{
+		{name: "receive would block", call: callRecv, times: 1, errno: syscall.EAGAIN},
+		{name: "receive one byte", call: callRecv, times: 1, cut: 1},
+		{name: "receive always one byte", call: callRecv, times: always, cut: 1},
+		{name: "receive reset", call: callRecv, times: 1, errno: syscall.ECONNRESET, fatal: true},
+		{name: "send would block", call: callSend, times: 1, errno: syscall.EAGAIN},
+		{name: "send one byte", call: callSend, times: 1, cut: 1},
+		{name: "send always one byte", call: callSend, times: always, cut: 1},
+		{name: "send broken pipe", call: callSend, times: 1, errno: syscall.EPIPE, fatal: true},
+		{name: "send reset", call: callSend, times: 1, errno: syscall.ECONNRESET, fatal: true},
+		{name: "peek would block", call: callPeek, times: 1, errno: syscall.EAGAIN},
+	}
+	var want []byte
+	for i := range 8 {
+		want = append(want, frame(bytes.Repeat([]byte{byte(i)}, 10*i))...)
+	}
+	for _, tr := range transports() {
+		if tr.wire == plain {
+			continue
+		}
+		for _, f := range faults {
+			if (f.call == callPeek) != (tr.wire == overTLS) {
+				continue
+			}
+			for _, blocking := range []bool{false, true} {
+				if blocking && f.errno == syscall.EAGAIN && f.call != callSend {
+					continue // no system does that; the callback form is told by the park
+				}
+				t.Run(fmt.Sprintf("%s/%s/blocking=%v", tr.name, f.name, blocking), func(t *testing.T) {
+					noLeaks(t)
+					for k := 1; ; k++ {
+						var calls atomic.Int32
+						l := newLines()
+						_, peer := echoServer(t, tr, l, blocking, func(g *Config) {
+							g.faults = f.at(k, &calls)
+							g.ParkAfter = time.Millisecond
+						})
+						wrote := make(chan struct{})
+						go func() { // in three pieces, so that there are several calls
+							defer close(wrote)
+							peer.Write(want[:50])
+							peer.Write(want[50:51])
+							peer.Write(want[51:])
+						}()
+						got := make([]byte, len(want))
+						n, err := io.ReadFull(peer, got)
+						fired := int(calls.Load()) >= k
+						switch {
+						case fired && f.fatal:
+							if err == nil && n == len(want) && f.call == callSend {
+								t.Errorf("call %d: all came back", k)
+							}
+							if !bytes.Equal(got[:n], want[:n]) {
+								t.Errorf("call %d: what came back is different", k)
+							}
+							if err := get(t, "the end", l.closed); !errors.Is(err, f.errno) {
+								t.Errorf("call %d: Closed(%v)", k, err)
+							}
+						case err != nil || !bytes.Equal(got, want):
+							t.Fatalf("call %d: %d of %d bytes came back, %v", k, n, len(want), err)
+						}
+						<-wrote
+						peer.Close()
+						l.c.CloseNow(nil)
+						if !fired {
+							break
+						}
+						if f.times == always {
+							break
+						}
+					}
+				})
+			}
+		}
+	}
+}

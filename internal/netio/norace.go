@@ -1,6 +1,0 @@
-//go:build !race
-
-package netio
-
-func raceSend()    {}
-func raceReceive() {}
