@@ -24,8 +24,8 @@ type GroupOptions struct {
 
 	// Rate is how many streams the server can take in a second. When it
 	// restarts, all its clients come back, and the reconnection times that
-	// they were told spread them over at least (streams / Rate) seconds. Zero
-	// and negative mean 1000.
+	// they were told spread them over at least (streams / Rate) seconds. Zero,
+	// negative and not a number mean 1000.
 	Rate float64
 }
 
@@ -58,7 +58,9 @@ func NewGroup(o *GroupOptions) *Group {
 	g := new(Group)
 	if o != nil {
 		g.max = max(o.MaxStreams, 0)
-		g.rate = max(o.Rate, 0)
+		if o.Rate > 0 { // not NaN either
+			g.rate = o.Rate
+		}
 	}
 	return g
 }

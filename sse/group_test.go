@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"math"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
@@ -194,6 +196,42 @@ func TestGroupTellsEarlyClientsOfALargerWindow(t *testing.T) {
 			t.Errorf("second heartbeat %q", block)
 		}
 	})
+}
+
+// With nobody there, a drain is over at once.
+func TestGroupDrainOfNobody(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, g := range map[string]*sse.Group{"zero": new(sse.Group), "new": sse.NewGroup(nil)} {
+		for range 2 {
+			if err := g.Drain(ctx); err != nil {
+				t.Errorf("%s, ended context: %v", name, err)
+			}
+			if err := g.Drain(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// A rate that is no number is the default one, not none.
+func TestGroupRateThatIsNoNumber(t *testing.T) {
+	for _, rate := range []float64{0, -1, math.NaN(), math.Inf(-1)} {
+		g := sse.NewGroup(&sse.GroupOptions{Rate: rate})
+		rec := httptest.NewRecorder()
+		s, err := sse.NewWriter(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), &sse.Options{Group: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+		m := opening.FindStringSubmatch(rec.Body.String())
+		if m == nil {
+			t.Fatalf("%q", rec.Body)
+		}
+		if ms, _ := strconv.Atoi(m[1]); ms > 5000 {
+			t.Errorf("rate %v: retry %s", rate, m[1])
+		}
+	}
 }
 
 func TestGroupNil(t *testing.T) {
