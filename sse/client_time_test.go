@@ -20,8 +20,9 @@ import (
 // for all waits to come.
 func TestClientRetry(t *testing.T) {
 	seen := map[time.Duration]bool{}
-	for range 20 {
-		client(t, bodies("retry: 60000\n", "", ""), func(t *testing.T, c *sse.Client, s *script) {
+	for i := range 20 {
+		first := []string{"retry: 60000\n", "retry: 60000\ndata: x\n\n"}[i%2]
+		client(t, bodies(first, "", ""), func(t *testing.T, c *sse.Client, s *script) {
 			if _, err := follow(t, c); err != nil {
 				t.Fatal(err)
 			}
@@ -149,6 +150,28 @@ func TestClientProgressResetsTheBackoff(t *testing.T) {
 	})
 }
 
+// So does a connection that lived for MinUptime, whatever came over it.
+func TestClientUptimeResetsTheBackoff(t *testing.T) {
+	answer := func(n int, w http.ResponseWriter, r *http.Request) {
+		body(w, "data: x\n\n")
+		_ = http.NewResponseController(w).Flush()
+		_ = backoff.Sleep(r.Context(), 11*time.Second)
+	}
+	client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
+		c.OnWait = func(failed int, d time.Duration, last error) {
+			if failed != 0 || d > 500*time.Millisecond {
+				t.Errorf("%d failed, wait %v", failed, d)
+			}
+		}
+		n := 0
+		for range c.Events(t.Context()) {
+			if n++; n == 20 {
+				break
+			}
+		}
+	})
+}
+
 func TestClientPoisonEventEndsTheStream(t *testing.T) {
 	answer := func(n int, w http.ResponseWriter, r *http.Request) {
 		body(w, "id: 1\ndata: fine\n\nid: 2\ndata: "+strings.Repeat("x", 100)+"\n\n")
@@ -205,17 +228,28 @@ func TestClientIdleTimeout(t *testing.T) {
 		})
 	})
 	t.Run("a slow caller is not idle", func(t *testing.T) {
-		client(t, bodies("data: a\n\ndata: b\n\n"), func(t *testing.T, c *sse.Client, s *script) {
+		answer := func(n int, w http.ResponseWriter, r *http.Request) {
+			body(w, "data: a\n\n")
+			_ = http.NewResponseController(w).Flush()
+			_ = backoff.Sleep(r.Context(), 90*time.Minute)
+			_, _ = io.WriteString(w, "data: b\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
+		client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
+			c.IdleTimeout = 40 * time.Minute
 			n := 0
 			for _, err := range c.Events(t.Context()) {
 				if err != nil {
 					t.Error(err)
 				}
-				n++
+				if n++; n == 2 {
+					break
+				}
 				time.Sleep(time.Hour)
 			}
-			if n != 2 {
-				t.Errorf("%d events", n)
+			if n != 2 || len(s.times()) != 1 {
+				t.Errorf("%d events from %d connections", n, len(s.times()))
 			}
 		})
 	})

@@ -70,6 +70,11 @@ var readCases = []struct {
 		"\uFFFD\uFFFD", -1,
 	},
 	{
+		"format-utf-8 overlong sequences", "data:\xe0\x80|\xe0\xa0|\xf0\x80\x80|\xf0\x90\x80|\xed\x9f|\xc1\x80|\xf5\x80\n\n",
+		[]string{"|\uFFFD\uFFFD|\uFFFD|\uFFFD\uFFFD\uFFFD|\uFFFD|\uFFFD|\uFFFD\uFFFD|\uFFFD\uFFFD|"},
+		"", -1,
+	},
+	{
 		"event-data", "data:msg\ndata: msg\n\n:\nfalsefield:msg\n\nfalsefield:msg\nData:data\n\ndata\n\ndata:end\n\n",
 		[]string{"|msg\nmsg|", "||", "|end|"},
 		"", -1,

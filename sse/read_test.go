@@ -284,6 +284,32 @@ func TestReadIsLinear(t *testing.T) {
 	}
 }
 
+// A line end is not searched for over and over in a read that has none of its
+// kind: large reads are no dearer than small ones.
+func TestReadIsLinearInOneRead(t *testing.T) {
+	for _, line := range []string{"data:xy\n", "data:xy\r", "\r", "\n"} {
+		in := strings.Repeat(line, (1<<20)/len(line)) + "\n\n"
+		work := func(k int) time.Duration {
+			best := time.Hour
+			for range 3 {
+				start := time.Now()
+				collect(t, chunked{strings.NewReader(in), k}, nil)
+				best = min(best, time.Since(start))
+			}
+			return best
+		}
+		var ratio float64
+		for range 5 {
+			if ratio = float64(work(64<<10)) / float64(work(1<<10)); ratio < 3 {
+				break
+			}
+		}
+		if ratio >= 3 {
+			t.Errorf("%q: reads of 64 KiB took %.1f times as long as reads of 1 KiB", line, ratio)
+		}
+	}
+}
+
 func TestReadPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
 	for name, r := range map[string]io.Reader{
@@ -299,6 +325,12 @@ func TestReadPassesErrorsOn(t *testing.T) {
 		}
 	}
 	var last error
+	for _, err := range sse.Read(iotest.ErrReader(io.ErrUnexpectedEOF), nil) {
+		last = err
+	}
+	if last != io.ErrUnexpectedEOF {
+		t.Errorf("a body that was cut off: %v", last)
+	}
 	for _, err := range sse.Read(nothing{}, nil) {
 		last = err
 	}

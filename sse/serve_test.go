@@ -69,6 +69,32 @@ func TestServeReplaysAndGoesOn(t *testing.T) {
 	})
 }
 
+// A gap is no event that a filter could keep back.
+func TestServeFilterKeepsNoGapBack(t *testing.T) {
+	l := sse.NewLog(nil)
+	ids := publish(t, l, 0, 1)
+	s := piped[1].start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = l.Serve(w, r, &sse.ServeOptions{Filter: func(*sse.Event) bool { return false }})
+	}), nil)
+	br := bufio.NewReader(s.get("Last-Event-ID", "other."+ids[0]).Body)
+	readBlock(t, br)
+	if block := readBlock(t, br); !strings.Contains(block, "\nevent: gap\n") {
+		t.Errorf("%q, want a gap", block)
+	}
+}
+
+// A client that asks for what is live is told where that is.
+func TestServeLiveCursor(t *testing.T) {
+	l := sse.NewLog(nil)
+	ids := publish(t, l, 0, 3)
+	s := piped[1].start(t, l, nil)
+	br := bufio.NewReader(s.get("Last-Event-ID", sse.Live).Body)
+	readBlock(t, br)
+	if block := readBlock(t, br); block != "id: "+ids[2]+"\n\n" {
+		t.Errorf("%q, want the cursor", block)
+	}
+}
+
 func TestServeFromStart(t *testing.T) {
 	for kind, newLog := range logs {
 		t.Run(kind, func(t *testing.T) {
@@ -129,6 +155,21 @@ func TestServeFilter(t *testing.T) {
 		}
 		if block := readBlock(t, br); block != "id: "+hidden+"\n\n" || time.Since(start) != 15*time.Second {
 			t.Errorf("after %v %q, want the cursor", time.Since(start), block)
+		}
+		hidden = send("secret")
+		synctest.Wait()
+		shown := send("public") // a later cursor: the one before is not told any more
+		if block := readBlock(t, br); block != "id: "+shown+"\nevent: public\ndata: \n\n" {
+			t.Errorf("after %s %q", hidden, block)
+		}
+		if block := readBlock(t, br); block != ":\n\n" {
+			t.Errorf("heartbeat %q, want no cursor", block)
+		}
+		hidden = send("secret")
+		for _, want := range []string{":\nid: " + hidden + "\n\n", ":\n\n"} {
+			if block := readBlock(t, br); block != want {
+				t.Errorf("heartbeat %q, want %q", block, want)
+			}
 		}
 		mu.Lock()
 		allowed = "secret"

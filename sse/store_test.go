@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -183,6 +184,117 @@ func TestLogStoreReadFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A follower goes over from the store to memory, or begins live, while somebody
+// appends: in the one moment in which that could be missed, the other waits.
+func TestLogStoreMeetsMemoryWithoutASeam(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *sse.Log
+		var appending sync.WaitGroup
+		appendNow := func() { // goes as far as it can, before the store answers
+			appending.Go(func() { publish(t, l, 1, 2) })
+			synctest.Wait()
+		}
+		for _, cursor := range []string{sse.Live, sse.Start} {
+			store := &hookedStore{Log: sse.NewLog(nil)}
+			l = sse.NewLog(&sse.LogOptions{Store: store})
+			publish(t, store.Log, 0, 1)
+			want := []string{"1"}
+			if cursor == sse.Live {
+				store.onHead = appendNow
+			} else {
+				store.onEnd = appendNow
+				want = []string{"0", "1"}
+			}
+			if diff := cmp.Diff(want, take(t, l, cursor, len(want))); diff != "" {
+				t.Errorf("%s (-want +got)\n%s", cursor, diff)
+			}
+			appending.Wait()
+		}
+	})
+}
+
+// hookedStore calls a function once: when Head has its answer, or when After
+// has come to the end for the second time without an event.
+type hookedStore struct {
+	*sse.Log
+	onHead, onEnd func()
+}
+
+func (h *hookedStore) Head(ctx context.Context) (string, error) {
+	head, err := h.Log.Head(ctx)
+	if f := h.onHead; f != nil {
+		h.onHead = nil
+		f()
+	}
+	return head, err
+}
+
+func (h *hookedStore) After(ctx context.Context, cursor string) iter.Seq2[*sse.Event, error] {
+	return func(yield func(*sse.Event, error) bool) {
+		empty := true
+		for e, err := range h.Log.After(ctx, cursor) {
+			empty = false
+			if !yield(e, err) {
+				return
+			}
+		}
+		if f := h.onEnd; f != nil && empty {
+			h.onEnd = nil
+			f()
+		}
+	}
+}
+
+// The store forgets where a follower is, between two reads: it is told.
+func TestLogStoreForgetsBetweenReads(t *testing.T) {
+	reads := 0
+	after := func(cursor string, yield func(*sse.Event, error) bool) {
+		switch reads++; {
+		case cursor == "1" && reads > 1:
+			yield(nil, &sse.Gap{Reason: sse.GapTrimmed, From: cursor, Now: "8", Missed: 7})
+		case cursor == "8":
+			yield(&sse.Event{ID: "9", Data: []byte("nine")}, nil)
+		}
+	}
+	l := sse.NewLog(&sse.LogOptions{Store: &brokenStore{Log: sse.NewLog(nil), after: after}})
+	var got []string
+	for e, err := range l.Follow(t.Context(), "1") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, e.Name+e.ID); len(got) == 2 {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"gap8", "9"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// A log whose memory has outlived all its events follows its store, and waits.
+func TestLogStoreAfterMemoryForgot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := sse.NewLog(&sse.LogOptions{Age: time.Second, Store: sse.NewLog(nil)})
+		ids := publish(t, l, 0, 3)
+		time.Sleep(time.Minute)
+		var wg sync.WaitGroup
+		for _, cursor := range []string{ids[0], ids[2], sse.Live} {
+			wg.Go(func() {
+				want := []string{"3"}
+				if cursor == ids[0] {
+					want = []string{"1", "2", "3"}
+				}
+				if diff := cmp.Diff(want, take(t, l, cursor, len(want))); diff != "" {
+					t.Errorf("after %s (-want +got)\n%s", cursor, diff)
+				}
+			})
+		}
+		synctest.Wait()
+		publish(t, l, 3, 4)
+		wg.Wait()
+	})
 }
 
 // A follower that takes its time holds nothing of the store, and gets what the

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
@@ -102,6 +103,25 @@ func TestWriterHeaders(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Over HTTP/2 a Connection header would make net/http end the connection of all
+// streams.
+func TestWriterDropsConnectionOverHTTP2(t *testing.T) {
+	for major, want := range map[int]string{1: "close", 2: ""} {
+		rec := httptest.NewRecorder()
+		rec.Header().Set("Connection", "close")
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.ProtoMajor = major
+		s, err := sse.NewWriter(rec, r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+		if got := rec.Result().Header.Get("Connection"); got != want {
+			t.Errorf("HTTP/%d: Connection %q, want %q", major, got, want)
+		}
+	}
 }
 
 func TestWriterKeepsTheHandlersCacheControl(t *testing.T) {

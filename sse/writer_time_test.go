@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,6 +63,72 @@ func TestWriterHeartbeatOff(t *testing.T) {
 		}), nil)
 		if body := readAll(t, s.get()); string(body) != ": stream\n\n" {
 			t.Errorf("body %q", body)
+		}
+	})
+}
+
+// A heartbeat that falls into a long write is not the last one.
+func TestWriterHeartbeatAfterALongWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := startPiped(t, stream(t, &sse.Options{WriteTimeout: time.Minute}, func(s *sse.Writer, r *http.Request) {
+			time.Sleep(5 * time.Second)
+			if err := s.Send(r.Context(), &sse.Event{Data: make([]byte, 1<<20)}); err != nil {
+				t.Error(err)
+			}
+			<-s.Done()
+		}), nil, 4096)
+		useTransport(s, &http.Transport{DialContext: l.DialContext})
+		br := bufio.NewReader(s.get().Body)
+		readBlock(t, br)
+		time.Sleep(20 * time.Second)
+		readBlock(t, br)
+		written := time.Now()
+		for range 2 {
+			if block := readBlock(t, br); block != ":\n\n" || time.Since(written) > 45*time.Second {
+				t.Errorf("%q after %v", block, time.Since(written))
+			}
+		}
+	})
+}
+
+// The bytes that net/http writes when the handler has returned are bounded as
+// all others: no client keeps a connection by not taking them.
+func TestWriterEndOfTheResponseIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// response asks and reads nothing; it returns how long the connection
+		// lived, and what the client could have read.
+		response := func(size int) (time.Duration, int) {
+			begun := time.Now()
+			ended := make(chan time.Duration, 1)
+			_, l := startPiped(t, stream(t, &sse.Options{Retry: -1}, func(s *sse.Writer, r *http.Request) {
+				_ = s.Send(r.Context(), &sse.Event{Data: []byte("x")})
+			}), func(srv *http.Server) {
+				srv.ConnState = func(_ net.Conn, state http.ConnState) {
+					if state == http.StateClosed {
+						ended <- time.Since(begun)
+					}
+				}
+			}, size)
+			conn, err := l.DialContext(t.Context(), "tcp", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			d := <-ended
+			n, _ := io.Copy(io.Discard, conn)
+			return d, int(n)
+		}
+		d, whole := response(testnet.DefaultSize)
+		if d > time.Second {
+			t.Fatalf("the connection ended after %v", d)
+		}
+		for cut := 1; cut <= len("0\r\n\r\n"); cut++ { // the last chunk does not fit
+			if d, n := response(whole - cut); d < 5*time.Second || d > 20*time.Second || n >= whole {
+				t.Errorf("%d bytes short: the connection ended after %v, %d of %d bytes", cut, d, n, whole)
+			}
 		}
 	})
 }
