@@ -73,6 +73,7 @@ func (c *cursor) heal(pos Position) {
 		c.mark.reset.Missed = missed
 		return
 	}
+	t.hub.stats.gaps.Add(1)
 	to := l.before()
 	if reason == Fork && keep+1 >= int64(l.first()) {
 		to = l.position(uint64(keep))

@@ -74,6 +74,11 @@ type Options struct {
 	// reader has left; 0 means 30 s, negative not at all.
 	Linger time.Duration
 
+	// Observe, if not nil, is told of what seldom happens and somebody may want
+	// to know; what happens often is counted, see Stats. It is called without
+	// locks, by whoever noticed, and must not block.
+	Observe func(Incident)
+
 	MaxTopics     int   // topics that retain something or have a subscriber; 100000
 	MaxFollows    int   // topics that one connection follows; 256
 	MaxNameBytes  int   // length of topic names, event names and keys; 256

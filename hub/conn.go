@@ -174,18 +174,6 @@ func (t *topic) follow(f *follower, from From) error {
 	return nil
 }
 
-// followers returns the subscriptions that belong to connections.
-func (t *topic) followers() (list []*cursor) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, c := range t.members {
-		if c.push != nil {
-			list = append(list, c)
-		}
-	}
-	return list
-}
-
 // Unfollow ends following a topic and reports whether it was followed. A send
 // that is under way may still happen.
 func (c *Conn) Unfollow(topic string) bool {

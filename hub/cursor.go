@@ -166,6 +166,7 @@ func (c *cursor) seek(p Position) {
 
 // gap goes on with the oldest entry, a marker first. Called with t.mu held.
 func (c *cursor) gap(reason Reason, from Position) {
+	c.t.hub.stats.gaps.Add(1)
 	now := c.t.log.before()
 	g := &Gap{Reason: reason, From: from, Now: now, Missed: -1}
 	switch reason {
@@ -184,6 +185,7 @@ func (c *cursor) gap(reason Reason, from Position) {
 // reset goes on with a snapshot, a marker first; seen is the offset up to which
 // the reader has the log. Called with t.mu held.
 func (c *cursor) reset(reason Reason, from Position, seen uint64) {
+	c.t.hub.stats.resets.Add(1)
 	r := &Reset{Reason: reason, From: from, Missed: -1}
 	if reason == Trimmed || reason == Dropped {
 		r.Missed = int64(c.t.log.top - seen)
@@ -249,9 +251,13 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 		}
 		dst = append(dst, it)
 	}
+	if len(dst) == 0 && t.drain && c.off >= t.end {
+		return dst, ErrDraining
+	}
 	if len(dst) == 0 && c.push == nil {
 		t.await(c)
 	}
+	t.hub.stats.read.Add(uint64(len(dst)))
 	return dst, nil
 }
 
@@ -320,7 +326,7 @@ func (c *cursor) step() (item, bool) {
 			return c.at(item{mark: MarkLive, off: c.off}), true
 		}
 		e := l.at(c.off + 1)
-		if e == nil || c.push != nil && c.off >= c.limit {
+		if e == nil || c.push != nil && c.off >= c.limit || c.t.drain && c.off >= c.t.end {
 			return item{}, false
 		}
 		c.off++
@@ -352,6 +358,10 @@ func (c *cursor) end(err error) error {
 		}
 	}
 	c.mu.Unlock()
+	if slow, ok := err.(*SlowError); ok && was == nil {
+		c.t.hub.stats.slow.Add(1)
+		c.t.hub.observe(Incident{What: SlowReader, Topic: slow.Topic, Err: err, Missed: slow.Missed})
+	}
 	if was != nil {
 		return was
 	}

@@ -24,6 +24,9 @@ type Hub struct {
 	hook func(point string) // forces events between two steps in tests, else nil
 
 	closed     atomic.Bool
+	draining   atomic.Bool
+	subs       atomic.Int64    // subscriptions of all topics
+	left       chan struct{}   // of one token: there are none any more
 	ctx        context.Context // ends with Close; that of calls to the broker
 	cancel     context.CancelFunc
 	total      budget
@@ -47,7 +50,7 @@ type Hub struct {
 // New returns a hub. It keeps its topics in memory unless Options has a Broker.
 // nil options are good. Close it when done.
 func New(o *Options) *Hub {
-	h := &Hub{opts: o.withDefaults(), seed: maphash.MakeSeed(), topics: make(map[string]*topic)}
+	h := &Hub{opts: o.withDefaults(), seed: maphash.MakeSeed(), topics: make(map[string]*topic), left: make(chan struct{}, 1)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.total.max = h.opts.MaxBytes
 	h.janitor.sweep = h.sweep
@@ -74,7 +77,7 @@ func (h *Hub) Close() error {
 		wake := t.takeWaiters()
 		t.mu.Unlock()
 		h.dispatcher.wake(wake)
-		for _, c := range t.followers() {
+		for _, c := range t.subscriptions(func(c *cursor) bool { return c.push != nil }) {
 			c.end(ErrClosed)
 		}
 	}
@@ -259,8 +262,15 @@ func (h *Hub) send(ctx context.Context, name string, w *Write) (Position, error)
 		return Position{}, err
 	}
 	pos, err := h.opts.Broker.Append(ctx, BrokerTopic{Name: name, Config: cfg}, w)
-	if err != nil || t == nil {
+	if err != nil {
+		if errors.Is(err, ErrUncertain) {
+			h.stats.uncertain.Add(1)
+			h.observe(Incident{What: WriteUncertain, Topic: name, Err: err})
+		}
 		return pos, err
+	}
+	if t == nil {
+		return pos, nil
 	}
 	t.mu.Lock()
 	if l := t.link; pos.epoch != l.acked.epoch || pos.off > l.acked.off {

@@ -137,7 +137,7 @@ func (ln *lane) begin() {
 		l.trim(time.Now())
 	}
 	old := ln.at
-	scatter := ln.branch != t.breaks.n || ln.at+1 < l.first()
+	scatter := ln.branch != t.breaks.n || ln.at+1 < l.first() || t.drain
 	if scatter {
 		ln.branch, ln.at = t.breaks.n, l.top
 	}

@@ -191,6 +191,10 @@ func (l *link) bury() (detach func()) {
 	t.log.ring, t.log.table = ring{}, nil
 	l.cancel()
 	detach, l.detach = l.detach, nil
+	if l.down != nil {
+		l.down = nil
+		t.hub.stats.down.Add(-1)
+	}
 	l.answer(l.asked, errDead)
 	return detach
 }
@@ -207,7 +211,8 @@ func (l *link) attach() {
 		t.hub.mu.Lock()
 		t.mu.Lock()
 		l.err = fmt.Errorf("hub: attaching topic %q: %w", t.name, err)
-		if t.hub.closed.Load() {
+		closed := t.hub.closed.Load()
+		if closed {
 			l.err = ErrClosed
 		}
 		if !t.dead {
@@ -218,6 +223,9 @@ func (l *link) attach() {
 		t.hub.mu.Unlock()
 		if detach != nil {
 			detach()
+		}
+		if !closed {
+			t.hub.observe(Incident{What: AttachFailed, Topic: t.name, Err: err})
 		}
 		return
 	}
@@ -274,26 +282,33 @@ func (l *link) Deliver(records ...Record) {
 
 // Down implements [Feed].
 func (l *link) Down(err error) {
-	l.t.mu.Lock()
 	if err == nil {
 		err = ErrUnavailable
 	}
+	l.t.mu.Lock()
+	if l.down == nil {
+		l.t.hub.stats.down.Add(1)
+	}
 	l.down = err
 	l.t.mu.Unlock()
+	l.t.hub.observe(Incident{What: FeedDown, Topic: l.t.name, Err: err})
 }
 
 // Up implements [Feed].
 func (l *link) Up() {
 	l.t.mu.Lock()
-	defer l.t.mu.Unlock()
+	if l.down != nil {
+		l.t.hub.stats.down.Add(-1)
+	}
 	l.down = nil
-	if l.t.kind == Ephemeral {
-		return
+	if l.t.kind != Ephemeral {
+		l.dirty = true
+		if l.live {
+			l.start()
+		}
 	}
-	l.dirty = true
-	if l.live {
-		l.start()
-	}
+	l.t.mu.Unlock()
+	l.t.hub.observe(Incident{What: FeedUp, Topic: l.t.name})
 }
 
 // later keeps records for later. Called with t.mu held.
@@ -323,6 +338,7 @@ func (l *link) add(r *Record) bool {
 		e := entryOf(r)
 		e.epoch, e.off, e.tag, e.prev = 0, log.top+1, 0, 0
 		log.push(e, len(t.members) > 0)
+		t.hub.stats.published.Add(1)
 		l.shed()
 		return true
 	}
@@ -335,6 +351,7 @@ func (l *link) add(r *Record) bool {
 			return false
 		}
 		log.push(entryOf(r), true)
+		t.hub.stats.published.Add(1)
 		l.shed()
 		return true
 	case p.off > log.top, p.off < log.first():
@@ -423,6 +440,7 @@ func (l *link) repair() {
 		head := t.log.head()
 		t.mu.Unlock()
 
+		t.hub.stats.repairs.Add(1)
 		err := l.catchUp(head)
 
 		t.mu.Lock()
@@ -442,6 +460,9 @@ func (l *link) repair() {
 		l.done = serving
 		l.answer(serving, err)
 		t.mu.Unlock()
+		if l.ctx.Err() == nil {
+			t.hub.observe(Incident{What: RepairFailed, Topic: t.name, Err: err})
+		}
 		wait := time.NewTimer(retry/2 + rand.N(retry/2))
 		select {
 		case <-wait.C:
@@ -467,8 +488,12 @@ func (l *link) catchUp(from Position) error {
 				return err
 			}
 			t.mu.Lock()
-			l.install(ld, false)
+			reason := l.install(ld, false)
 			t.mu.Unlock()
+			if reason != 0 {
+				t.hub.stats.breaks.Add(1)
+				t.hub.observe(Incident{What: LogBroke, Topic: t.name, Reason: reason})
+			}
 			return nil
 		}
 		t.mu.Lock()

@@ -93,10 +93,11 @@ func (l *link) readAll(ld *loaded) (bool, error) {
 }
 
 // install makes the copy what was loaded. What it has in common with the old one
-// stays, and so do the readers who have nothing beyond that. Called with t.mu held.
-func (l *link) install(ld *loaded, first bool) {
+// stays, and so do the readers who have nothing beyond that. It returns why others
+// do not. Called with t.mu held.
+func (l *link) install(ld *loaded, first bool) (reason Reason) {
 	t, log := l.t, &l.t.log
-	reason, keep := Reason(0), int64(-1)
+	keep := int64(-1)
 	if !first {
 		reason, keep = log.compare(ld)
 	}
@@ -139,6 +140,7 @@ func (l *link) install(ld *loaded, first bool) {
 	if reason != 0 {
 		t.breaks.add(reason, keep)
 	}
+	return reason
 }
 
 // compare tells why the log that was loaded is not a continuation of the copy, 0

@@ -90,14 +90,17 @@ func (o *Owner) Close(ctx context.Context) error {
 	return o.hub.leaser().Leave(ctx, o.id)
 }
 
-func (o *Owner) lose() {
+// lose notes that the lease is over, and reports whether it is news.
+func (o *Owner) lose() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.over {
-		o.over = true
-		o.timer.Stop()
-		close(o.lost)
+	if o.over {
+		return false
 	}
+	o.over = true
+	o.timer.Stop()
+	close(o.lost)
+	return true
 }
 
 func (o *Owner) tick() { o.hub.runner.run(o.renew) }
@@ -109,7 +112,9 @@ func (o *Owner) renew() {
 	err := o.hub.leaser().Renew(ctx, o.id)
 	cancel()
 	if errors.Is(err, ErrLeaseLost) {
-		o.lose()
+		if o.lose() {
+			o.hub.observe(Incident{What: LeaseLost, Err: err})
+		}
 		return
 	}
 	next := o.ttl / 3

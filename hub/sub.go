@@ -29,6 +29,9 @@ type SubOptions[T any] struct {
 	// a keyed topic should let tombstones pass, which have no Value.
 	Filter func(*Event[T]) bool
 
+	// Label says whose subscription it is, for Kick.
+	Label string
+
 	// Batch is the most events that Next returns, up to 1024; 0 means 64.
 	Batch int
 }
@@ -46,7 +49,8 @@ type Sub[T any] struct {
 }
 
 // Events returns the subscription's stream. Its error is terminal and comes
-// last: *SlowError, *DecodeError, ErrUnsubscribed, ErrClosed or the cause of the
+// last: *SlowError, *DecodeError, ErrUnsubscribed, ErrKicked,
+// ErrDraining, ErrClosed or the cause of the
 // context that was given to Subscribe. Leaving the loop closes the
 // subscription; Position still says where to go on.
 func (s *Sub[T]) Events() iter.Seq2[*Event[T], error] {

@@ -29,6 +29,8 @@ type topic struct {
 	dead    bool      // reclaimed: whoever still holds the pointer looks it up again
 	waiters []*cursor
 	waitGen uint64  // which list of waiters a cursor's index belongs to
+	drain   bool    // nobody reads beyond the end
+	end     uint64  // if drain
 	lanes   []*lane // one for each shard with followers
 	passed  uint64  // by all lanes: frames up to here are gone
 }
@@ -57,6 +59,7 @@ func (t *topic) append(w *Write) (Position, error) {
 	pos, appended, err := t.log.commit(commitment{Write: w, in: t, now: time.Now(), lease: l, followed: len(t.members) > 0})
 	var wake []*cursor
 	if appended {
+		t.hub.stats.published.Add(1)
 		wake = t.takeWaiters()
 	}
 	idle := t.idle()
@@ -90,6 +93,7 @@ func (t *topic) expire(l *lease) (more bool) {
 			more = true
 			break
 		}
+		t.hub.stats.published.Add(1)
 		t.log.commit(commitment{Write: &Write{Op: OpDelete, Key: key}, in: t, now: now, expired: true})
 	}
 	wake := t.takeWaiters()
@@ -136,9 +140,13 @@ func (t *topic) enter(c *cursor) {
 	c.branch = t.breaks.n
 	c.index = len(t.members)
 	t.members = append(t.members, c)
+	t.hub.subs.Add(1)
 }
 
 func (t *topic) leaves(c *cursor) {
+	if t.hub.subs.Add(-1) == 0 {
+		t.hub.empty()
+	}
 	last := len(t.members) - 1
 	t.members[c.index] = t.members[last]
 	t.members[c.index].index = c.index

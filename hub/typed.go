@@ -69,8 +69,8 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 	pos, err := t.hub.write(ctx, t.name, &w)
 	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
 		for _, o := range opts {
-			if o.owner != nil {
-				o.owner.lose()
+			if o.owner != nil && o.owner.lose() {
+				t.hub.observe(Incident{What: LeaseLost, Topic: t.name, Err: err})
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 	var from From
 	if o != nil {
 		from = o.From
-		s.filter, s.c.policy = o.Filter, o.Policy
+		s.filter, s.c.policy, s.c.label = o.Filter, o.Policy, o.Label
 		if o.Batch > 0 {
 			s.batch = min(o.Batch, maxBatch)
 		}

@@ -26,7 +26,7 @@ func inBubbles(t *testing.T, setup func(t T) *Setup) {
 func memorySetup(t T) *Setup {
 	m := hub.NewMemory(nil)
 	t.Cleanup(func() { m.Close() })
-	return &Setup{Open: func() hub.Broker { return m }}
+	return &Setup{Open: func() hub.Broker { return m }, TTL: 200 * time.Millisecond}
 }
 
 // The memory broker passes, on the real clock too.
@@ -41,6 +41,7 @@ func remoteSetup(delay time.Duration) func(t T) *Setup {
 		t.Cleanup(s.Close)
 		return &Setup{
 			Open:      func() hub.Broker { return s.Node() },
+			TTL:       200 * time.Millisecond,
 			Interrupt: s.Interrupt, LoseTail: s.LoseTail, Restart: s.Restart,
 		}
 	}
