@@ -243,7 +243,8 @@ type chunked struct {
 func (c chunked) Read(p []byte) (int, error) { return c.r.Read(p[:min(c.k, len(p))]) }
 
 // Work is linear in the length of an event, whatever the reads and the line
-// ends: twice the event is not more than three times the work.
+// ends: eight times the event would be 64 times the work if it were not. The
+// bound lies between, far from both: other tests share the machine.
 func TestReadIsLinear(t *testing.T) {
 	for name, line := range map[string]string{
 		"one line":         "",
@@ -255,7 +256,7 @@ func TestReadIsLinear(t *testing.T) {
 		"unfinished field": "x",
 	} {
 		t.Run(name, func(t *testing.T) {
-			size := 1 << 20
+			size := 1 << 19
 			if raceEnabled {
 				size = 64 << 10
 			}
@@ -272,20 +273,20 @@ func TestReadIsLinear(t *testing.T) {
 				}
 				return best
 			}
-			// A ratio, and more than one try: other tests share the machine.
 			var ratio float64
 			for range 5 {
-				if ratio = float64(work(2*size)) / float64(work(size)); ratio < 3 {
+				if ratio = float64(work(8*size)) / float64(work(size)); ratio < 24 {
 					return
 				}
 			}
-			t.Errorf("twice the size took %.1f times as long", ratio)
+			t.Errorf("eight times the size took %.1f times as long", ratio)
 		})
 	}
 }
 
 // A line end is not searched for over and over in a read that has none of its
-// kind: large reads are no dearer than small ones.
+// kind: large reads, which would take ten times as long, are no dearer than small
+// ones.
 func TestReadIsLinearInOneRead(t *testing.T) {
 	for _, line := range []string{"data:xy\n", "data:xy\r", "\r", "\n"} {
 		in := strings.Repeat(line, (1<<20)/len(line)) + "\n\n"
@@ -300,11 +301,11 @@ func TestReadIsLinearInOneRead(t *testing.T) {
 		}
 		var ratio float64
 		for range 5 {
-			if ratio = float64(work(64<<10)) / float64(work(1<<10)); ratio < 3 {
+			if ratio = float64(work(64<<10)) / float64(work(1<<10)); ratio < 4 {
 				break
 			}
 		}
-		if ratio >= 3 {
+		if ratio >= 4 {
 			t.Errorf("%q: reads of 64 KiB took %.1f times as long as reads of 1 KiB", line, ratio)
 		}
 	}
