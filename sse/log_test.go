@@ -231,6 +231,23 @@ func TestLogAppend(t *testing.T) {
 	}
 }
 
+// After gives what there is when it is called, not what comes meanwhile.
+func TestLogAfterEndsWhereTheLogWas(t *testing.T) {
+	l := sse.NewLog(nil)
+	publish(t, l, 0, 3)
+	n := 0
+	for e, err := range l.After(t.Context(), sse.Start) {
+		if err != nil || string(e.Data) != strconv.Itoa(n) {
+			t.Errorf("event %d: %v, error %v", n, e, err)
+		}
+		publish(t, l, 3+n, 4+n)
+		n++
+	}
+	if n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+}
+
 // What has nothing to dispatch without an id has not with the log's either.
 func TestLogAppendWithoutData(t *testing.T) {
 	l := sse.NewLog(nil)
