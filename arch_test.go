@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"presence":                       {"hub"},
 	"internal/netio":                 {},
 	"internal/testnet":               {},
+	"examples/echo":                  {"ws"},
 	"examples/board":                 {"examples/board/internal/server", "examples/board/web"},
 	"examples/board/internal/server": {"backoff", "ws", "sse", "hub", "presence"},
 	"examples/board/web":             {},

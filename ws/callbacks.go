@@ -104,9 +104,7 @@ func (l *callbacks) read() happening {
 
 // piece takes a piece of a message, and reports whether it was the last.
 func (l *callbacks) piece(ev event) bool {
-	if ev.first {
-		l.typ = ev.typ
-	}
+	l.typ = ev.typ
 	if n := len(ev.data); n > 0 && n <= cap(l.buf)-len(l.buf) && &ev.data[0] == &l.buf[:len(l.buf)+1][len(l.buf)] {
 		l.buf = l.buf[:len(l.buf)+n] // it was received there
 	} else {

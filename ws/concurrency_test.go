@@ -17,8 +17,8 @@ import (
 // 64 goroutines call every method there is, with contexts that end at bad moments, until the connection ends; messages
 // are whole, and nothing hangs.
 func TestEveryMethodFrom64Goroutines(t *testing.T) {
-	run(t, func(t *testing.T, tr transport) {
-		url, opts := tr.serve(t, accept(t, nil, echo))
+	runForms(t, func(t *testing.T, fm form, tr transport) {
+		url, opts := tr.serve(t, fm.echo(t, nil))
 		c := dial(t, url, opts)
 		stop := make(chan struct{})
 		var calls atomic.Int64
@@ -100,8 +100,8 @@ func TestEveryMethodFrom64Goroutines(t *testing.T) {
 
 // Messages of many writers arrive whole, each writer's in its order.
 func TestConcurrentWritersNeverMix(t *testing.T) {
-	run(t, func(t *testing.T, tr transport) {
-		url, opts := tr.serve(t, accept(t, nil, echo))
+	runForms(t, func(t *testing.T, fm form, tr transport) {
+		url, opts := tr.serve(t, fm.echo(t, nil))
 		c := dial(t, url, opts)
 		ctx := patient(t)
 		const writers, each = 16, 50

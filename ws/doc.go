@@ -40,8 +40,8 @@
 //
 // # The two forms
 //
-// To the peer they are the same, and one test suite runs over both. (TestEchoAllSizes, TestConcurrentWritersNeverMix
-// and others)
+// To the peer they are the same, and one test suite runs over both. (TestServerConforms,
+// TestServerConformsOnFakeTime, TestEndsLookTheSame, TestEchoAllSizes, TestConcurrentWritersNeverMix and others)
 //
 // Take the blocking form, [Accept], where the conversation has an order (a login, then a question and an answer), where
 // a message is large and read as a stream, and where a goroutine for each connection is no matter. The handler's end is

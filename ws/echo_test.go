@@ -9,8 +9,8 @@ import (
 )
 
 func TestEchoAllSizes(t *testing.T) {
-	run(t, func(t *testing.T, tr transport) {
-		url, opts := tr.serve(t, accept(t, nil, echo))
+	runForms(t, func(t *testing.T, fm form, tr transport) {
+		url, opts := tr.serve(t, fm.echo(t, nil))
 		c := dial(t, url, opts)
 		ctx := patient(t)
 		for _, size := range []int{0, 1, 2, 3, 124, 125, 126, 127, 128, 2047, 2048, 4080, 4096, 4097, 65521, 65522, 65535, 65536, 65537, 1 << 18, 1 << 20} {
@@ -38,8 +38,8 @@ func TestEchoAllSizes(t *testing.T) {
 }
 
 func TestEchoMany(t *testing.T) {
-	run(t, func(t *testing.T, tr transport) {
-		url, opts := tr.serve(t, accept(t, nil, echo))
+	runForms(t, func(t *testing.T, fm form, tr transport) {
+		url, opts := tr.serve(t, fm.echo(t, nil))
 		c := dial(t, url, opts)
 		ctx := patient(t)
 		go func() {
