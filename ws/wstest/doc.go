@@ -51,8 +51,8 @@
 //     end. Two cases look for a moment only (close/client-waits, and frames/cut, which needs pieces to arrive apart): on
 //     a machine that is too slow they see less, and blame nobody.
 //  3. The linear cases compare a server with itself: a request of twice the size may take less than three times as long.
-//     Of each size the quickest of five counts, taken in turns; a ratio that is too large is measured up to three times,
-//     and times below 5 ms pass. On fake time they all pass.
+//     Of each size the quickest of five counts, taken in turns; a ratio that is too large is measured up to five times, and
+//     times below 5 ms pass. On fake time they all pass.
 //  4. A fault fails one case, as far as that can be: what a case is not about it does not look at. A server that sends
 //     wrong pongs fails frames/ping and nothing else. Where the same fault would have to fail another case too, that one
 //     is skipped, and says so.

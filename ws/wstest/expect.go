@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -104,10 +105,7 @@ func (l *link) wantClose(codes ...uint16) (code uint16) {
 	}
 	want := "a close frame"
 	if len(codes) > 0 {
-		want = fmt.Sprintf("a close frame with code %d", codes[0])
-		for _, c := range codes[1:] {
-			want += fmt.Sprintf(" or %d", c)
-		}
+		want = "a close frame with code " + either(codes)
 	}
 	f, what := l.next()
 	for what == "" && f.op == opPong {
@@ -156,4 +154,9 @@ func (l *link) wantOpen() {
 	if _, err := l.br.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		l.x.fail("the client to wait for the server to end the connection", "%s", l.describe(err))
 	}
+}
+
+// either is "400 or 403".
+func either[N int | uint16](numbers []N) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers), " ", " or "), "[]")
 }

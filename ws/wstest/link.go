@@ -146,7 +146,9 @@ func (l *link) shut() {
 	}
 	l.settle()
 	l.x.sent.add("(end)")
-	if half, ok := l.nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+	if half, ok := l.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // if it fails, the peer has reset the connection, which reading will tell
+	} else {
 		_ = l.nc.Close() // a connection without halves; the peer sees an end all the same
 	}
 }

@@ -23,17 +23,21 @@ const memoryHost = "wstest.invalid"
 // When the test ends, so do both ends. In a testing/synctest bubble, call it there.
 func Pair(t testing.TB, accept *ws.AcceptOptions, dial *ws.DialOptions) (server, client *ws.Conn) {
 	t.Helper()
-	accepted := make(chan *ws.Conn, 1)
+	accepted := make(chan error, 1)
 	client, err := Dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := ws.Accept(w, r, accept); err == nil {
+		c, err := ws.Accept(w, r, accept)
+		if err == nil {
 			c.Detach()
-			accepted <- c
+			server = c
 		}
+		accepted <- err
 	}), "/", dial)
+	if err == nil {
+		err = <-accepted // it may still fail when the 101 is out
+	}
 	if err != nil {
 		t.Fatalf("wstest: the pair could not be connected: %v", err)
 	}
-	server = <-accepted // Accept returns what Dial got a 101 for
 	t.Cleanup(func() { _ = server.CloseNow() })
 	return server, client
 }

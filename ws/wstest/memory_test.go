@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,5 +147,33 @@ func TestDialWaitsForTheHandler(t *testing.T) {
 	})
 	if !returned {
 		t.Error("the test has ended, the handler has not")
+	}
+}
+
+// fatalT notes what a test would fail with.
+type fatalT struct {
+	testing.TB
+	failed string
+}
+
+func (t *fatalT) Fatalf(format string, args ...any) {
+	t.failed = fmt.Sprintf(format, args...)
+	panic(t)
+}
+
+func TestPairThatCannotBeConnectedFailsTheTest(t *testing.T) {
+	var draining ws.Group
+	draining.BeginDrain()
+	inner := &fatalT{TB: t}
+	func() {
+		defer func() {
+			if p := recover(); p != nil && p != any(inner) {
+				panic(p)
+			}
+		}()
+		wstest.Pair(inner, &ws.AcceptOptions{Group: &draining}, nil)
+	}()
+	if !strings.Contains(inner.failed, "503") {
+		t.Errorf("it failed with %q, want the reason", inner.failed)
 	}
 }

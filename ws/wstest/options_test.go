@@ -98,7 +98,9 @@ func TestWithoutOptionsCasesAreSkippedWithAReason(t *testing.T) {
 		ln := testnet.Listen()
 		s := startTwin(ln, "")
 		defer s.stop()
-		results, err := wstest.RunServer(t.Context(), "ws://twin.test/", &wstest.ServerOptions{Dial: ln.DialContext, AnyOrigin: true})
+		results, err := wstest.RunServer(t.Context(), "ws://twin.test/", &wstest.ServerOptions{
+			Peer: wstest.Peer{Flood: 5000}, Dial: ln.DialContext, AnyOrigin: true,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func TestTheRunSurvivesAnyServer(t *testing.T) {
 				})
 				defer s.stop()
 				peer := twinPeer
-				peer.Flood = 1000
+				peer.Flood = 300
 				peer.Only = []string{"handshake/*", "frames/[efgp]*", "text/early", "close/*"}
 				results, err := wstest.RunServer(t.Context(), "ws://odd.test/", &wstest.ServerOptions{Peer: peer, Dial: ln.DialContext})
 				if err != nil {

@@ -9,9 +9,8 @@ import (
 // linear measures what a request that is twice as large costs. Each of the two sizes is asked five times, in turns, and
 // the quickest time of each counts: that is the one which was disturbed least. Twice the input may take less than three
 // times as long; work in the square of the input takes four times. A ratio that is too large is measured again, up to
-// three times, because a machine with other things to do may spoil one; and times below 5 ms pass, because no ratio of
-// them says anything, and because no work in the square that is worth the name is so quick at these sizes. On fake
-// time everything passes.
+// five times, because a machine with other things to do may spoil one. Times below 5 ms pass: no ratio of them says
+// anything, and whatever grows like that does no harm at these sizes. On fake time everything passes.
 func (x *exam) linear(n int, name string, value func(n int) []field) {
 	const floor = 5 * time.Millisecond
 	once := func(n int) time.Duration {
@@ -30,7 +29,7 @@ func (x *exam) linear(n int, name string, value func(n int) []field) {
 		return took
 	}
 	var small, large time.Duration
-	for range 3 {
+	for range 5 {
 		small, large = time.Hour, time.Hour
 		for range 5 {
 			small, large = min(small, once(n)), min(large, once(2*n))

@@ -192,7 +192,7 @@ func (x *exam) wantStatus(resp *head, statuses ...int) {
 	switch {
 	case x.failed(), slices.Contains(statuses, status):
 	case len(statuses) > 0:
-		x.fail(fmt.Sprintf("a response with a status of %d", statuses), "%q", resp.start)
+		x.fail("a response with a status of "+either(statuses), "%q", resp.start)
 	case status < 400, status > 499:
 		x.fail("a response with a status of 4xx", "%q", resp.start)
 	}

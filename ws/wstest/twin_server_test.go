@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -228,30 +229,33 @@ func (s *twinServer) choose(lines []string) string {
 	return ""
 }
 
-// wasted keeps the compiler from leaving waste out.
-var wasted int
-
-func waste(n int) {
-	for i := range n {
-		wasted += i & 1
-	}
-}
-
-// slow has the faults that take the square of what is there to read.
+// slow has the faults that take much more time when there is more to read: the cube, so that the noise of a busy
+// machine can't hide it.
 func (s *twinServer) slow(h http.Header) {
 	fields := 0
 	for _, values := range h {
 		fields += len(values)
 	}
-	spaces, commas, quoted := len(h.Get("Sec-Websocket-Protocol")), strings.Count(strings.Join(h["Upgrade"], ""), ","), len(h.Get("Sec-Websocket-Extensions"))
+	all := strings.Join(slices.Concat(h["Upgrade"], h["Sec-Websocket-Protocol"], h["Sec-Websocket-Extensions"]), "")
 	switch s.fault {
 	case "slow-fields":
-		waste(fields * fields * 25)
+		waste(fields, 2000)
 	case "slow-spaces":
-		waste(spaces * spaces / 32)
+		waste(strings.Count(all, " "), 64<<10)
 	case "slow-commas":
-		waste(commas * commas)
+		waste(strings.Count(all, ","), 10_000)
 	case "slow-quotes":
-		waste(quoted * quoted / 32)
+		waste(strings.Count(all, `\`), 32<<10)
 	}
+}
+
+// wasted keeps the compiler from leaving waste out.
+var wasted atomic.Int64
+
+func waste(n, full int) {
+	sum, share := 0, float64(n)/float64(full)
+	for i := range int(60e6 * share * share * share) {
+		sum += i & 3
+	}
+	wasted.Add(int64(sum))
 }

@@ -63,7 +63,7 @@ func wsClientOptions(peer wstest.Peer) *wstest.ClientOptions {
 }
 
 // wsPeer is what package ws does by default.
-var wsPeer = wstest.Peer{MessageLimit: 1 << 20, FrameLimit: 10_000, Skip: stalling}
+var wsPeer = wstest.Peer{MessageLimit: 1 << 20, FrameLimit: 10_000, Skip: stalling, Flood: flood()}
 
 func TestAcceptConformsOverTCP(t *testing.T) {
 	srv := httptest.NewServer(echoHandler(ws.AcceptOptions{HandshakeLimit: -1}))
@@ -88,7 +88,7 @@ func TestDialConforms(t *testing.T) {
 }
 
 // wsPeerFake is wsPeer on fake time.
-var wsPeerFake = wstest.Peer{MessageLimit: 1 << 20, FrameLimit: 10_000, Stalls: true, Patience: time.Minute}
+var wsPeerFake = wstest.Peer{MessageLimit: 1 << 20, FrameLimit: 10_000, Stalls: true, Patience: time.Minute, Flood: flood()}
 
 // On fake time also the cases run in which the suite keeps the peer waiting.
 func TestConformsOnFakeTime(t *testing.T) {
