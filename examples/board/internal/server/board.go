@@ -128,6 +128,9 @@ func (b *board) part(c *conn) {
 // What has an effect is answered by its echo, everything else by a message to
 // its sender.
 func (b *board) deal(ctx context.Context, c *conn, op *operation) error {
+	// The connection may end in the middle of this. What has taken effect is
+	// counted and told of all the same.
+	ctx = context.WithoutCancel(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.conns[c.hello.client] != c {
