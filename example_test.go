@@ -16,6 +16,33 @@ import (
 
 func Example_webSocket() {
 	mux := http.NewServeMux()
+	mux.Handle("/echo", ws.Handler(nil, func(*ws.Conn, *http.Request) ws.Events {
+		return ws.Events{Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
+			_ = c.Write(context.Background(), typ, data) // what fails here ends in Events.Close
+		}}
+	}))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	url, ctx := "ws"+server.URL[len("http"):]+"/echo", context.Background()
+
+	c, err := ws.Dial(ctx, url, nil)
+	if err == nil {
+		err = c.Write(ctx, ws.Text, []byte("hello"))
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, echo, err := c.Read(ctx)
+	fmt.Printf("%s %v\n", echo, err)
+	fmt.Println(c.Close(ws.CloseNormal, ""))
+	// Output:
+	// hello <nil>
+	// <nil>
+}
+
+func Example_webSocketBlocking() {
+	mux := http.NewServeMux()
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
 		c, err := ws.Accept(w, r, nil)
 		for err == nil {
@@ -27,24 +54,19 @@ func Example_webSocket() {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	url, ctx := "ws"+server.URL[len("http"):]+"/echo", context.Background()
+	ctx := context.Background()
 
-	client := func() error {
-		c, err := ws.Dial(ctx, url, nil)
-		if err != nil {
-			return err
-		}
-		if err := c.Write(ctx, ws.Text, []byte("hello")); err != nil {
-			return err
-		}
-		_, echo, err := c.Read(ctx)
-		fmt.Printf("%s %v\n", echo, err)
-		return c.Close(ws.CloseNormal, "")
+	c, err := ws.Dial(ctx, "ws"+server.URL[len("http"):]+"/echo", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	fmt.Println(client())
+	defer c.CloseNow()
+	fmt.Println(c.Write(ctx, ws.Binary, []byte{1, 2, 3}))
+	fmt.Println(c.Read(ctx))
 	// Output:
-	// hello <nil>
 	// <nil>
+	// binary [1 2 3] <nil>
 }
 
 func Example_eventStream() {
