@@ -38,7 +38,7 @@ func (b *breaks) add(reason Reason, keep int64) {
 func (b *breaks) since(n, off uint64) (reason Reason, keep int64) {
 	keep = int64(off)
 	for _, br := range b.list {
-		if br.n > n && keep > br.keep {
+		if br.n > n && (keep > br.keep || br.reason == Epoch) {
 			reason, keep = br.reason, br.keep
 		}
 	}
@@ -49,7 +49,8 @@ func (b *breaks) since(n, off uint64) (reason Reason, keep int64) {
 // behind what it has. Called with t.mu held.
 func (c *cursor) heal(pos Position) {
 	t, l := c.t, &c.t.log
-	reason, keep := t.breaks.since(c.branch, c.off)
+	// What Coalesce left out is contained in something later, which may be lost.
+	reason, keep := t.breaks.since(c.branch, max(c.off, c.owed))
 	c.branch = t.breaks.n
 	if reason == 0 {
 		return
@@ -63,7 +64,7 @@ func (c *cursor) heal(pos Position) {
 		return missed + before
 	}
 	if t.kind == Keyed || c.view != nil {
-		if reason == Trimmed {
+		if reason == Trimmed && l.top >= c.off {
 			missed = int64(l.top - c.off)
 		}
 		if c.mark.reset != nil {
@@ -76,9 +77,9 @@ func (c *cursor) heal(pos Position) {
 	t.hub.stats.gaps.Add(1)
 	to := l.before()
 	if reason == Fork && keep+1 >= int64(l.first()) {
-		to = l.position(uint64(keep))
+		to = l.position(min(uint64(keep), c.off))
 	}
-	if reason == Trimmed {
+	if reason == Trimmed && to.off >= c.off {
 		missed = int64(to.off - c.off)
 	}
 	if c.mark.gap != nil {

@@ -99,6 +99,7 @@ type cursor struct {
 	target  uint64 // the live marker is due here
 	live    bool   // the live marker has been handed out
 	skipped uint64 // by Coalesce since the last item
+	owed    uint64 // what it has skipped is made up for by here
 
 	// Guarded by mu.
 	mu    sync.Mutex
@@ -332,6 +333,7 @@ func (c *cursor) step() (item, bool) {
 		c.off++
 		if c.policy == Coalesce && e.superseded {
 			c.skipped++
+			c.owed = l.top
 			continue
 		}
 		return c.at(item{e: e, off: c.off - 1}), true

@@ -318,12 +318,12 @@ func TestEncodedOncePerEventAndFormat(t *testing.T) {
 				t.Errorf("format %s: %d calls, want %d", e.format, n, events)
 			}
 		}
-		want := ""
+		var want strings.Builder
 		for i := range events {
-			want += fmt.Sprint(" ", i)
+			want.WriteString(fmt.Sprint(" ", i))
 		}
 		for i, s := range sinks {
-			wantText(t, fmt.Sprint("sink ", i), s, "live"+want)
+			wantText(t, fmt.Sprint("sink ", i), s, "live"+want.String())
 		}
 		in, _ := h.open("log")
 		for i := range in.log.ring.n {

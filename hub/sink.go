@@ -1,5 +1,7 @@
 package hub
 
+import "slices"
+
 // A Sink is a connection, as the hub sees it. Connections of ws and sse fit.
 type Sink interface {
 	// TrySend takes frames, from the front, as far as it can without waiting,
@@ -36,12 +38,7 @@ func full(err error) bool {
 		case interface{ Unwrap() error }:
 			err = u.Unwrap()
 		case interface{ Unwrap() []error }:
-			for _, err := range u.Unwrap() {
-				if full(err) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(u.Unwrap(), full)
 		default:
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,22 +96,22 @@ func marker(want hub.Marker) func(*hub.Event[[]byte]) bool {
 
 // words writes events without what tells nothing.
 func words(events []*hub.Event[[]byte]) string {
-	s := ""
+	var s strings.Builder
 	for _, e := range events {
 		switch {
 		case e.Gap != nil:
-			s += fmt.Sprintf("gap(%s) ", e.Gap.Reason)
+			s.WriteString(fmt.Sprintf("gap(%s) ", e.Gap.Reason))
 		case e.Reset != nil:
-			s += fmt.Sprintf("reset(%s) ", e.Reset.Reason)
+			s.WriteString(fmt.Sprintf("reset(%s) ", e.Reset.Reason))
 		case e.Marker != hub.NoMarker:
-			s += e.Marker.String() + " "
+			s.WriteString(e.Marker.String() + " ")
 		case e.Key != "":
-			s += fmt.Sprintf("%s=%s ", e.Key, e.Data)
+			s.WriteString(fmt.Sprintf("%s=%s ", e.Key, e.Data))
 		default:
-			s += string(e.Data) + " "
+			s.WriteString(string(e.Data) + " ")
 		}
 	}
-	return s
+	return s.String()
 }
 
 func hubOrder(t T, s *Setup) {
@@ -198,7 +199,7 @@ func hubInterrupted(t T, s *Setup) {
 	h := s.hub(t)
 	r := follow(t, h, "log", hub.Start())
 	c := s.client(t, topic("log", hub.Log))
-	want := ""
+	var want strings.Builder
 	for i := range 10 {
 		var mend func()
 		if i%3 == 1 {
@@ -206,7 +207,7 @@ func hubInterrupted(t T, s *Setup) {
 		}
 		for j := range 5 {
 			c.publish(fmt.Sprint(i, ".", j))
-			want += fmt.Sprint(i, ".", j, " ")
+			want.WriteString(fmt.Sprint(i, ".", j, " "))
 		}
 		if mend != nil {
 			mend()
@@ -219,8 +220,8 @@ func hubInterrupted(t T, s *Setup) {
 			got = append(got, e)
 		}
 	}
-	if words(got) != want+"end " {
-		t.Errorf("got %s, want %s", words(got), want)
+	if words(got) != want.String()+"end " {
+		t.Errorf("got %s, want %s", words(got), want.String())
 	}
 }
 

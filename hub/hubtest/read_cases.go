@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tidewire/tidewire/hub"
 )
@@ -54,12 +55,12 @@ func readAfter(t T, s *Setup) {
 	for i, p := range positions {
 		for _, limit := range []int{1, 3, 100} {
 			seg := c.read(p, limit)
-			want := ""
+			var want strings.Builder
 			for j := i + 1; j < min(i+1+limit, len(positions)); j++ {
-				want += fmt.Sprintf("%d:=%d ", j+1, j)
+				want.WriteString(fmt.Sprintf("%d:=%d ", j+1, j))
 			}
-			if seg.Reason != 0 || show(seg.Records) != want {
-				t.Errorf("up to %d after %d: reason %v, %s, want %s", limit, i, seg.Reason, show(seg.Records), want)
+			if seg.Reason != 0 || show(seg.Records) != want.String() {
+				t.Errorf("up to %d after %d: reason %v, %s, want %s", limit, i, seg.Reason, show(seg.Records), want.String())
 			}
 		}
 	}
@@ -202,7 +203,7 @@ func snapshotPosition(t T, s *Setup) {
 	go func() {
 		defer close(done)
 		for i := range 60 {
-			pos, err := writer.Append(writer.ctx(), writer.at, &hub.Write{Op: hub.OpPut, Key: fmt.Sprint("k", i%4), Data: []byte(fmt.Sprint(100 + i))})
+			pos, err := writer.Append(writer.ctx(), writer.at, &hub.Write{Op: hub.OpPut, Key: fmt.Sprint("k", i%4), Data: fmt.Append(nil, 100+i)})
 			if err != nil {
 				t.Errorf("Append: %v", err)
 				return

@@ -3,6 +3,7 @@ package hubtest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -252,16 +253,16 @@ func (c *client) poke() {
 
 // show writes records as offset:key=data.
 func show(records []hub.Record) string {
-	s := ""
+	var s strings.Builder
 	for _, r := range records {
 		_, off, _ := r.Pos.Parts()
 		value := r.Key + "=" + string(r.Data)
 		if r.Deleted {
 			value = "-" + r.Key
 		}
-		s += fmt.Sprintf("%d:%s ", off, value)
+		s.WriteString(fmt.Sprintf("%d:%s ", off, value))
 	}
-	return s
+	return s.String()
 }
 
 func offset(p hub.Position) uint64 {
