@@ -62,7 +62,7 @@
 //     no goroutine, no descriptor, also when a handler just returns, when it panics, and when the peer vanishes.
 //     (TestEveryMethodFrom64Goroutines, TestConcurrentWritersNeverMix, TestEveryCallReturnsWhateverFails,
 //     TestManyClosesSendOneFrame, TestHandlersEndClosesTheConnection, TestEventsComeInOrderAndCloseLast,
-//     TestCloseInAnEventDoesNotWait, TestEventThatPanics, TestChurnLeavesNothingBehind)
+//     TestCloseInAnEventDoesNotWait, TestEventThatPanics, TestChurnLeavesNothingBehind, TestChurnOfThousands)
 //  2. When the context of a read ends, the connection does not: the next read goes on where that one was, also in the
 //     middle of a frame. A write whose context ends before its turn has written nothing; one that is cut off in the
 //     middle of a frame ends the connection, as does a message of Writer that is abandoned halfway. A context that
