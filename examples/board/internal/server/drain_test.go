@@ -77,6 +77,26 @@ func TestADrainSaysByeAndClosesWith1012(t *testing.T) {
 	})
 }
 
+// Who was let in before the drain and says hello in it is told bye too.
+func TestALateHelloIsToldBye(t *testing.T) {
+	bubble(t, Options{}, func(e *env) {
+		p := e.peer("a")
+		p.openWith("")
+		synctest.Wait()
+		e.srv.mu.Lock()
+		e.srv.leaving = true // as Drain does, which then says bye to those who are there
+		e.srv.mu.Unlock()
+		p.say(p.helloText(1))
+		p.expect("welcome")
+		synctest.Wait()
+		go e.srv.sockets.Drain(e.t.Context()) // the rest of it
+		if m := p.expect("bye"); m.Code != "restart" || m.Retry < 200 || m.Retry > 2000 {
+			t.Errorf("got %s", m.raw)
+		}
+		p.wantClosed(1012)
+	})
+}
+
 // A crowd does not come back in one moment.
 func TestEachClientHasItsOwnMomentToReturn(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {

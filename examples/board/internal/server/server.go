@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/backoff"
 	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/presence"
 	"github.com/tidewire/tidewire/sse"
@@ -149,11 +150,15 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// meet and forget keep the list of those to whom Drain says goodbye.
+// meet and forget keep the list of those to whom Drain says goodbye. Who comes
+// too late to be on it is told here.
 func (s *Server) meet(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
+	if s.leaving {
+		c.bye(returnDelay + backoff.Moment(returnWindow))
+	}
 }
 
 func (s *Server) forget(c *conn) {
