@@ -254,7 +254,7 @@ var wasted atomic.Int64
 
 func waste(n, full int) {
 	sum, share := 0, float64(n)/float64(full)
-	for i := range int(60e6 * share * share * share) {
+	for i := range int(150e6 * share * share * share) {
 		sum += i & 3
 	}
 	wasted.Add(int64(sum))
