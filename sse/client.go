@@ -26,7 +26,9 @@ type Client struct {
 	// Method is GET if empty.
 	Method string
 
-	// GetBody, if not nil, gives the request's body for each attempt.
+	// GetBody, if not nil, gives the request's body for each attempt and each
+	// redirect that keeps the method. Prepare may set ContentLength for it;
+	// without, it is sent in chunks.
 	GetBody func() (io.ReadCloser, error)
 
 	// Header is sent with each attempt, in place of what the Client would
@@ -44,8 +46,9 @@ type Client struct {
 	HTTP *http.Client
 
 	// TrustRedirects sends headers and the last event ID also to other
-	// origins that the server redirects to. By default they get neither, and
-	// a redirect to an origin that did not give the id, when there is one, is
+	// origins that the server redirects to. By default they get neither,
+	// though a status that keeps the method (307, 308) takes the body there,
+	// and a redirect to an origin that did not give the id, when there is one, is
 	// an [ErrForeignRedirect]: to go on without it would skip events.
 	TrustRedirects bool
 
