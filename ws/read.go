@@ -216,6 +216,10 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	if err := c.acquire(ctx, c.readLock, "read"); err != nil {
 		return err
 	}
+	if c.msg.open && c.msg.streamed {
+		c.msg.number++ // its Reader must not take what follows for its end
+		c.msg.partial = nil
+	}
 	for c.msg.open && c.msg.streamed {
 		if c.msg.piece.kind == eventPiece {
 			c.msg.open, c.msg.piece = !c.msg.piece.last, event{}

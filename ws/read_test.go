@@ -192,6 +192,7 @@ func TestReaderHandsOutAMessageInPieces(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("pieces of %d: %d bytes, want %d", size, got.Len(), len(want))
 		}
+		p.expect(opPong, true, "x") // answered while nobody was in Read
 		for range 2 {
 			if n, err := r.Read(b); n != 0 || err != io.EOF {
 				t.Errorf("after the end: %d, %v", n, err)
@@ -235,6 +236,39 @@ func slicesConcat(parts ...[]byte) (b []byte) {
 		b = append(b, p...)
 	}
 	return b
+}
+
+// A Reader whose message is being thrown away says so, and does not call it whole; what a cancelled Read had got of that
+// message does not get into the next one.
+func TestSkippedMessageLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := wire(t, true, nil)
+		cancelled := func() {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+		}
+		p.send(p.frame(opText, false, "begin "))
+		cancelled()
+		_, r, err := c.Reader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancelled() // begins to skip
+		if n, err := r.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errStaleReader) {
+			t.Errorf("the reader of a message that is being skipped: %d, %v", n, err)
+		}
+		p.send(p.frame(opContinuation, true, "end"))
+		cancelled() // has skipped, and waits for the next
+		if n, err := r.Read(make([]byte, 10)); n != 0 || !errors.Is(err, errStaleReader) {
+			t.Errorf("the reader of a message that was skipped: %d, %v", n, err)
+		}
+		p.send(p.frame(opText, true, "next"))
+		expectRead(t, c, Text, "next")
+	})
 }
 
 // What a cancelled Read had got of a message comes first from a Reader too.
