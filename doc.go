@@ -17,11 +17,13 @@
 //
 //  1. No loss is silent. Where events are missing the reader is told so in band, and how many if that can be known.
 //  2. No queue is unbounded; each says what happens when it is full. A slow peer never delays another.
-//  3. Bad input gets a clear, typed error, and leaves everybody else untouched. No misuse panics.
+//  3. Bad input gets a clear, typed error, and leaves everybody else untouched. No sequence of calls on a value that these
+//     packages made panics; contexts and receivers must not be nil.
 //  4. Nothing leaks: what was closed or cancelled leaves no goroutine, timer or descriptor behind.
 //  5. ws, sse and hub do not import one another, and none needs anything outside the standard library.
 //
-// Each package's documentation says which of its tests hold its share of these promises.
+// Each package says in its documentation, or in the CASES.md beside it, which of its tests hold its share of these
+// promises.
 //
 // # What is not promised
 //

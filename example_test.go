@@ -122,12 +122,13 @@ func Example_presence() {
 	ctx := context.Background()
 
 	h := hub.New(&hub.Options{Configure: func(topic string) (hub.TopicConfig, error) {
-		c, _ := presence.Config(topic)
+		c, _ := presence.Config(topic) // presence needs keyed topics; the others are logs
 		return c, nil
 	}})
 	defer h.Close()
 	people := presence.New[User](h, nil)
 	defer people.Close()
+	// ctx is the connection's: when it ends, that is a Disconnect.
 	ada, err := people.Enter(ctx, "room/1", "u1", User{"Ada"})
 	if err != nil {
 		fmt.Println(err)
