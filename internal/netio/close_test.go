@@ -16,7 +16,7 @@ func TestCloseNowInsideTheProtocol(t *testing.T) {
 	run(t, func(t *testing.T, tr transport) {
 		bothForms(t, func(t *testing.T, blocking bool) {
 			l := newLines()
-			inside := make(chan error, 1)
+			inside := make(chan error, 10)
 			l.onMessage = func([]byte) Next {
 				l.c.CloseNow(errReason)
 				l.c.CloseNow(nil)
@@ -30,12 +30,15 @@ func TestCloseNowInsideTheProtocol(t *testing.T) {
 			} else {
 				c.Serve()
 			}
-			peer.Write(frame([]byte("x")))
+			go peer.Write(append(frame([]byte("x")), frame(make([]byte, 100_000))...))
 			if err := get(t, "the end", l.closed); err != errReason {
 				t.Errorf("Closed(%v)", err)
 			}
 			if err := get(t, "Write inside", inside); !errors.Is(err, errReason) {
 				t.Errorf("Write: %v", err)
+			}
+			if n := l.calls.Load(); n != 1 {
+				t.Errorf("Data was called %d times", n)
 			}
 			if _, err := io.ReadAll(peer); err != nil && tr.wire != plain {
 				t.Logf("peer: %v", err) // a reset is allowed

@@ -27,7 +27,6 @@ type Conn struct {
 	proto Protocol
 	cfg   *Config
 	wire  wire
-	inq   bool // the socket tells what is left in it
 
 	// Guarded by mu, which is never held across a call that can wait, nor across one of the Protocol.
 	mu sync.Mutex
@@ -59,6 +58,7 @@ type Conn struct {
 	place   ticket // in the epoll
 	tlsMore bool   // tls.Conn may hold further records
 	noPark  bool   // the epoll refused the socket
+	inq     inq
 }
 
 // New makes a Conn of nc, which nobody else may use from now on: not even its deadlines, which must work and be
@@ -100,10 +100,16 @@ func (c *Conn) chooseWire() {
 	}
 	c.raw, c.wire = raw, w
 	c.tlsMore = w == overTLS // the handshake may have brought the first records
-	if w == fast {
-		_ = raw.Control(func(fd uintptr) { c.inq = tellInq(fd) })
-	}
 }
+
+// inq says whether the socket tells what is left in it.
+type inq uint8
+
+const (
+	inqUnknown inq = iota
+	inqTold
+	inqNever // it is no TCP socket
+)
 
 // LocalAddr is that of the net.Conn.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }

@@ -22,9 +22,8 @@ var errNoFast = errors.New("netio: no fast path on this system")
 
 var shutWrite, shutBoth = func(uintptr) {}, func(uintptr) {}
 
-func tellInq(uintptr) bool { return false }
-
-func (s *stay) bind() {}
+func (s *stay) bind()   {}
+func (c *Conn) askInq() {}
 
 func (c *Conn) receiveFast(*stay) error         { return errNoFast }
 func (c *Conn) receiveTLS(*stay) error          { return errNoFast }

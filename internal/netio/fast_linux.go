@@ -20,14 +20,14 @@ func (s *stay) bind() {
 func (s *stay) inside(fd uintptr) bool {
 	c := s.c
 	for {
-		if !s.recv(fd, c.inq) {
+		if !s.recv(fd, c.inq == inqTold) {
 			return s.sleepyOrSettled()
 		}
 		if s.err != nil {
 			return true
 		}
 		s.feed()
-		if c.corked.Load() {
+		if c.corked.Load() || c.more.Load() {
 			c.uncorkIn(fd)
 		}
 		if s.next == Pause || c.attention.Load() {
@@ -37,6 +37,19 @@ func (s *stay) inside(fd uintptr) bool {
 			return s.sleepyOrSettled()
 		}
 	}
+}
+
+// askInq is called once before the callback form begins: the blocking one does not need it.
+func (c *Conn) askInq() {
+	if c.wire != fast || c.inq != inqUnknown {
+		return
+	}
+	c.inq = inqNever
+	_ = c.raw.Control(func(fd uintptr) { // it fails if the socket is closed, and then so will the receive
+		if tellInq(fd) {
+			c.inq = inqTold
+		}
+	})
 }
 
 // sleepyOrSettled says whether to leave for the park, and prepares for a wait if not.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -48,6 +49,8 @@ func TestRawCallsThatFail(t *testing.T) {
 		{name: "receive reset", call: callRecv, times: 1, errno: syscall.ECONNRESET, fatal: true},
 		{name: "send would block", call: callSend, times: 1, errno: syscall.EAGAIN},
 		{name: "send one byte", call: callSend, times: 1, cut: 1},
+		{name: "send seven bytes", call: callSend, times: 1, cut: 7},
+		{name: "send always seven bytes", call: callSend, times: always, cut: 7},
 		{name: "send always one byte", call: callSend, times: always, cut: 1},
 		{name: "send broken pipe", call: callSend, times: 1, errno: syscall.EPIPE, fatal: true},
 		{name: "send reset", call: callSend, times: 1, errno: syscall.ECONNRESET, fatal: true},
@@ -115,5 +118,38 @@ func TestRawCallsThatFail(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// What a send has left goes on at the right byte, be it in the head or in the body.
+func TestShortSendsGoOnAtTheRightByte(t *testing.T) {
+	for _, tr := range transports() {
+		if tr.wire != fast {
+			continue
+		}
+		t.Run(tr.name, func(t *testing.T) {
+			noLeaks(t)
+			for _, sizes := range [][2]int{{4, 20}, {0, 20}, {20, 0}, {10, 5000}} {
+				want := randomBytes(rand.New(rand.NewPCG(1, 2)), sizes[0]+sizes[1])
+				for cut := range 25 {
+					var calls atomic.Int32
+					l := newLines()
+					c, peer := tr.start(t, l, func(g *Config) {
+						g.faults = fault{call: callSend, times: 1, cut: cut}.at(1, &calls)
+					})
+					l.c = c
+					if err := c.Write(t.Context(), want[:sizes[0]], want[sizes[0]:]); err != nil {
+						t.Fatal(err)
+					}
+					got := make([]byte, len(want))
+					mustReadFull(t, peer, got)
+					if !bytes.Equal(got, want) {
+						t.Fatalf("head of %d, body of %d, cut after %d: came differently", sizes[0], sizes[1], cut)
+					}
+					c.CloseNow(nil)
+					get(t, "the end", l.closed)
+				}
+			}
+		})
 	}
 }

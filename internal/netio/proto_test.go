@@ -19,6 +19,7 @@ type lines struct {
 	got       []byte
 	has       bool
 	inData    atomic.Int32
+	calls     atomic.Int32 // of Data
 	useRoom   bool
 	big       []byte // under way by Room
 	have      int
@@ -42,6 +43,7 @@ func (l *lines) Data(b []byte) (n int, next Next) {
 		panic("two goroutines in Data")
 	}
 	defer l.inData.Add(-1)
+	l.calls.Add(1)
 	if l.big != nil {
 		k := len(b)
 		if room := l.big[l.have:]; len(room) > 0 && &room[0] != &b[0] {

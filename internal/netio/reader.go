@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -63,6 +64,7 @@ func (c *Conn) Serve() {
 	if do&refused != 0 {
 		return
 	}
+	c.askInq()
 	if c.canPark() && c.in == nil && !c.tlsMore && c.park() {
 		return // a new connection needs no goroutine before its first bytes
 	}
@@ -177,11 +179,11 @@ func (c *Conn) back(s *stay, err error) bool {
 	c.mu.Lock()
 	c.inWire = false
 	poked := c.deadline == dlPast || c.attention.Load()
-	switch {
+	switch ours := c.ourTimeout(err); {
 	case err == nil && !s.sleepy():
 		c.mu.Unlock()
 		return true
-	case err == nil, err == errQuiet, isTimeout(err) && s.parks && !poked && s.seen == c.seen.Load():
+	case err == nil, err == errQuiet, ours && s.parks && !poked && s.seen == c.seen.Load():
 		c.mu.Unlock()
 		s.settle()
 		if c.park() {
@@ -189,7 +191,7 @@ func (c *Conn) back(s *stay, err error) bool {
 		}
 		s.parks = c.canPark()
 		return true
-	case isTimeout(err):
+	case ours:
 		if !poked && s.window > 0 {
 			s.window--
 		}
@@ -214,12 +216,19 @@ func (c *Conn) leave() {
 	c.apply(do)
 }
 
+// ourTimeout says whether err comes from a deadline that the reader or poke has set. c.mu is held.
+func (c *Conn) ourTimeout(err error) bool {
+	return err != nil && (c.deadline != dlNone || c.attention.Load()) && isTimeout(err)
+}
+
+// isTimeout says whether a deadline has passed. The system's own ETIMEDOUT, which says that the peer is lost, also calls
+// itself a timeout.
 func isTimeout(err error) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
 	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
+	return ok && ne.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // sleepy says that the silence which ended just now was only interrupted by quiet input.
@@ -286,11 +295,8 @@ func (c *Conn) admitPump(s *stay) bool {
 	if c.life != open {
 		return false
 	}
-	if c.watch != nil {
-		c.watch.active = true
-		if c.watch.fired {
-			return false
-		}
+	if c.watch != nil && c.watch.fired {
+		return false
 	}
 	c.armDeadline(s)
 	c.inWire = true
@@ -299,9 +305,11 @@ func (c *Conn) admitPump(s *stay) bool {
 
 // pumpFailed reports whether the Pump is over.
 func (c *Conn) pumpFailed(s *stay) bool {
-	if isTimeout(s.err) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ourTimeout(s.err) {
 		s.err = nil
-		return false // admitPump knows whether it was meant for us
+		return false // admitPump knows what it was for
 	}
 	return true
 }
@@ -318,11 +326,7 @@ func (c *Conn) pumped(ctx context.Context, s *stay) error {
 	}
 	c.mu.Lock()
 	c.inWire = false
-	cancelled := false
-	if c.watch != nil {
-		c.watch.active = false
-		cancelled = c.watch.fired
-	}
+	cancelled := c.watch != nil && c.watch.fired
 	do := c.step(evPause)
 	if do&refused == 0 {
 		c.mu.Unlock()
@@ -348,8 +352,5 @@ func (c *Conn) pumped(ctx context.Context, s *stay) error {
 func (c *Conn) leaveWire() {
 	c.mu.Lock()
 	c.inWire = false
-	if c.watch != nil {
-		c.watch.active = false
-	}
 	c.mu.Unlock()
 }

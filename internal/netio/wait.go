@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"time"
 )
 
 // waiter is a Write for which the queue had no room. Waiters are served in their order. One that fits is let in by
@@ -221,8 +222,9 @@ func (c *Conn) writeAll(p []byte) (n int, err error) {
 			return n, err
 		}
 	}
+	armed := false
 	for n < len(p) {
-		if !c.armWrite() {
+		if armed = true; !c.armWrite() {
 			return n, os.ErrDeadlineExceeded
 		}
 		var k int
@@ -242,5 +244,18 @@ func (c *Conn) writeAll(p []byte) (n int, err error) {
 			return n, err
 		}
 	}
+	if armed && c.wire != fast {
+		c.disarmWrite()
+	}
 	return n, nil
+}
+
+// disarmWrite lifts the deadline of a write that has ended: TLS may have to answer its peer from the reader's goroutine,
+// at any later time.
+func (c *Conn) disarmWrite() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.writeStop {
+		_ = c.nc.SetWriteDeadline(time.Time{})
+	}
 }

@@ -3,16 +3,15 @@ package netio
 import "context"
 
 // watch ends a Pump's wait when its context ends. It outlives the Pump: a caller that comes again with the same
-// context finds it armed, so a loop of Pumps allocates nothing. It hits only the Pump that it is for: active is set
-// by the one that uses it and cleared when that leaves, so a context that ends late finds nobody.
+// context finds it armed, so a loop of Pumps allocates nothing. It hits only Pumps that it is for, because the reader that
+// it throws out of the wire asks its own watch, in admit, whether it has fired: a context that ends late throws out somebody
+// who goes straight back.
 type watch struct {
 	c      *Conn
 	done   <-chan struct{}
 	cancel func() bool // of context.AfterFunc
 
-	// Guarded by c.mu.
-	active bool
-	fired  bool
+	fired bool // guarded by c.mu
 }
 
 // watchFor arms a watch for ctx. The caller has the reader role.
@@ -37,10 +36,8 @@ func (w *watch) fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.fired = true
-	if w.active {
-		c.attention.Store(true)
-		c.poke()
-	}
+	c.attention.Store(true)
+	c.poke()
 }
 
 func (w *watch) stop() { w.cancel() }

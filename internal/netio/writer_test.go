@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -99,7 +100,10 @@ func TestWriteWaitsForRoomInOrder(t *testing.T) {
 			defer cancel(nil)
 			var done atomic.Bool
 			size := 20 << 10
-			if i%5 == 4 {
+			switch i % 5 {
+			case 3:
+				size = 100 // there is room for it, but not yet its turn
+			case 4:
 				size = 100 << 10 // larger than the queue
 			}
 			waiting := c.waiting()
@@ -425,7 +429,7 @@ func TestRepliesOfABatchGoOutTogether(t *testing.T) {
 }
 
 func TestDeadlineErrorsAreTimeouts(t *testing.T) {
-	if !isTimeout(os.ErrDeadlineExceeded) || !isTimeout(&net.OpError{Err: os.ErrDeadlineExceeded}) || isTimeout(io.EOF) || isTimeout(net.ErrClosed) {
+	if isTimeout(os.NewSyscallError("read", syscall.ETIMEDOUT)) || !isTimeout(os.ErrDeadlineExceeded) || !isTimeout(&net.OpError{Err: os.ErrDeadlineExceeded}) || isTimeout(io.EOF) || isTimeout(net.ErrClosed) {
 		t.Error("isTimeout")
 	}
 }
