@@ -42,11 +42,6 @@ func TestSizeOfASubscription(t *testing.T) {
 	}
 }
 
-type nullSink struct{ n int }
-
-func (s *nullSink) TrySend(frames [][]byte) (int, error) { s.n++; return len(frames), nil }
-func (s *nullSink) NotifyWritable(f func())              {}
-
 // A delivery in the push form costs no allocation: what an event costs is the
 // same for a hundred connections and for ten times as many.
 func TestPushDeliveryDoesNotAllocate(t *testing.T) {
@@ -79,5 +74,15 @@ func TestPushDeliveryDoesNotAllocate(t *testing.T) {
 	t.Logf("%.1f allocations an event with 100 connections, %.1f with 1000", few, many)
 	if many > few+1 {
 		t.Errorf("%.1f allocations an event with 100 connections, %.1f with 1000", few, many)
+	}
+}
+
+// Publishing to a log in memory allocates the event and its bytes.
+func TestPublishAllocatesTheEventOnly(t *testing.T) {
+	topic := newHub(t, TopicConfig{MaxEvents: 8}).Topic("log")
+	data := make([]byte, 128)
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(1000, func() { topic.Publish(ctx, data) }); n > 2 {
+		t.Errorf("%v allocations", n)
 	}
 }

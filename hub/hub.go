@@ -238,7 +238,8 @@ func (h *Hub) look(ctx context.Context, name string, pos Position, allowed func(
 // write commits a write to the topic of that name.
 func (h *Hub) write(ctx context.Context, name string, w *Write) (pos Position, err error) {
 	if h.opts.Broker != nil {
-		return h.send(ctx, name, w)
+		dup := *w // goes to the heap; w stays where it is
+		return h.send(ctx, name, &dup)
 	}
 	err = h.with(ctx, name, Position{}, func(t *topic) (err error) {
 		if err := w.checkKind(name, t.kind); err != nil {

@@ -32,26 +32,18 @@ func (l *memlog) trim(now time.Time) {
 	l.replica.trim(now)
 }
 
-// A commitment is a write on its way into a memlog.
-type commitment struct {
-	*Write
-	in       *topic
-	now      time.Time
-	lease    *lease // of Write.Owner
-	followed bool   // an ephemeral log puts it in the ring only then
-	expired  bool   // it ends a lease's key and can't be refused
-}
-
-// commit appends a write, or says why not and changes nothing.
-func (l *memlog) commit(c commitment) (p Position, appended bool, err error) {
-	w := c.Write
-	l.trim(c.now)
+// commit appends a write to the log of a topic, for an owner's lease if it has
+// one, or says why not and changes nothing. An ephemeral log puts it in the ring
+// only if it is followed. A write by a lease that has expired can't be refused. (The
+// parameters are not gathered in a struct: the compiler would take w for kept.)
+func (l *memlog) commit(in *topic, owner *lease, w *Write, now time.Time, followed, expired bool) (p Position, appended bool, err error) {
+	l.trim(now)
 	if w.ID != "" {
 		if p, ok := l.idem.lookup(w.ID); ok {
 			return p, false, nil
 		}
 	}
-	if w.Owner != "" && (c.lease == nil || !c.lease.claim(c.in)) {
+	if w.Owner != "" && (owner == nil || !owner.claim(in)) {
 		return Position{}, false, ErrLeaseLost
 	}
 	var old *entry // the key's value before
@@ -64,33 +56,32 @@ func (l *memlog) commit(c commitment) (p Position, appended bool, err error) {
 			current = old.rev()
 		}
 		if current != w.Match {
-			return Position{}, false, &ConflictError{Topic: c.in.name, Key: w.Key, Current: current}
+			return Position{}, false, &ConflictError{Topic: in.name, Key: w.Key, Current: current}
 		}
 	}
 	if w.Op == OpDelete && old == nil {
 		return Position{}, false, ErrNoKey
 	}
 	e := &entry{
-		off: l.top + 1, tag: rand.Uint32(), prev: l.topTag, deleted: w.Op == OpDelete, expired: c.expired,
-		time: c.now, name: w.Name, key: w.Key, data: w.Data,
+		off: l.top + 1, tag: rand.Uint32(), prev: l.topTag, deleted: w.Op == OpDelete, expired: expired,
+		time: now, name: w.Name, key: w.Key, data: w.Data,
 	}
 	if l.cfg.Kind != Ephemeral {
 		e.epoch = l.epoch
 	}
-	inRing := l.cfg.Kind != Ephemeral || c.followed
-	if err := l.makeRoom(e, old, w.Op, inRing); err != nil && !c.expired {
+	inRing := l.cfg.Kind != Ephemeral || followed
+	if err := l.makeRoom(e, old, w.Op, inRing); err != nil && !expired {
 		return Position{}, false, err
 	}
 	l.push(e, inRing)
 	if l.cfg.Kind == Keyed {
-		owner := c.lease
 		if w.Op == OpDelete {
 			owner = nil
 		}
 		l.leased.set(w.Key, owner)
 	}
 	if w.ID != "" {
-		l.idem.remember(w.ID, l.head(), c.now, l.cfg.MaxIdempotencyKeys)
+		l.idem.remember(w.ID, l.head(), now, l.cfg.MaxIdempotencyKeys)
 	}
 	return l.head(), true, nil
 }

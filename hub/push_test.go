@@ -87,6 +87,12 @@ func (s *fakeSink) text() string {
 	return strings.TrimSpace(text)
 }
 
+// A nullSink takes everything.
+type nullSink struct{ n int }
+
+func (s *nullSink) TrySend(frames [][]byte) (int, error) { s.n++; return len(frames), nil }
+func (s *nullSink) NotifyWritable(f func())              {}
+
 func connect(t testing.TB, h *Hub, s Sink, o ConnOptions) *Conn {
 	t.Helper()
 	if o.Encoder == nil {

@@ -72,7 +72,7 @@ func randomOps(rnd *rand.Rand, n int) []op {
 // model. A failure prints its seed, and the shortest list that it shrinks to.
 func TestModel(t *testing.T) {
 	seeds := []uint64{rand.Uint64(), rand.Uint64()}
-	for i := range uint64(120) {
+	for i := range uint64(60) {
 		seeds = append(seeds, i)
 	}
 	if *modelSeed != 0 {

@@ -56,7 +56,7 @@ func (t *topic) append(w *Write) (Position, error) {
 		t.mu.Unlock()
 		return Position{}, ErrClosed
 	}
-	pos, appended, err := t.log.commit(commitment{Write: w, in: t, now: time.Now(), lease: l, followed: len(t.members) > 0})
+	pos, appended, err := t.log.commit(t, l, w, time.Now(), len(t.members) > 0, false)
 	var wake []*cursor
 	if appended {
 		t.hub.stats.published.Add(1)
@@ -94,7 +94,7 @@ func (t *topic) expire(l *lease) (more bool) {
 			break
 		}
 		t.hub.stats.published.Add(1)
-		t.log.commit(commitment{Write: &Write{Op: OpDelete, Key: key}, in: t, now: now, expired: true})
+		t.log.commit(t, nil, &Write{Op: OpDelete, Key: key}, now, false, true)
 	}
 	wake := t.takeWaiters()
 	idle := t.idle()
