@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tidewire/tidewire/hub"
 )
@@ -32,6 +33,7 @@ func TestAnOperationIsDoneWhollyOrNotAtAll(t *testing.T) {
 				p.create(2, "n_2", "")
 				p.say(`{"t":"op","seq":3,"k":"delete","id":"n_1"}`)
 				p.expect("op")
+				synctest.Wait() // the notice of a's coming is out
 				b := e.srv.boards["main"]
 				told := e.notices(b)
 
