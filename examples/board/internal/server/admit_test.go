@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -78,6 +80,35 @@ func TestABadHandshakeLeavesOthersUntouched(t *testing.T) {
 			}
 		}
 		a.create(1, "n_1", "untouched")
+	})
+}
+
+// Those who come in one moment are counted before their handshakes are over.
+func TestVisitorsAreLimitedAtTheDoor(t *testing.T) {
+	bubble(t, Options{MaxConnections: 3}, func(e *env) {
+		b := newBoard(e.srv, "main") // where everybody waits, before the handshake
+		b.stop = func() {}
+		e.srv.mu.Lock()
+		e.srv.boards["main"] = b
+		e.srv.mu.Unlock()
+		var wg sync.WaitGroup
+		var in atomic.Int32
+		for range 10 {
+			wg.Go(func() {
+				if conn, err := e.open("main", nil); err == nil {
+					in.Add(1)
+					conn.CloseNow()
+				}
+			})
+		}
+		synctest.Wait()
+		close(b.people.ready)
+		wg.Wait()
+		if n := in.Load(); n != 3 {
+			t.Errorf("%d were let in, want 3", n)
+		}
+		synctest.Wait()
+		e.join("a") // all of them are out again
 	})
 }
 

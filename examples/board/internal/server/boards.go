@@ -6,8 +6,13 @@ import (
 	"time"
 )
 
-// errTooManyBoards: all of Options.MaxBoards hold something, or somebody.
+// errTooManyBoards: all of Options.MaxBoards hold something, or somebody, or
+// Options.NewBoards were made within an hour.
 var errTooManyBoards = errors.New("too many boards")
+
+// startBoard is the one that the start page shows. There is always leave to make
+// it.
+const startBoard = "main"
 
 // sweepInterval is how often clients that were away for too long are forgotten,
 // and boards with them.
@@ -19,7 +24,7 @@ func (s *Server) acquire(ctx context.Context, name string) (*board, error) {
 	s.mu.Lock()
 	b := s.boards[name]
 	if b == nil {
-		if len(s.boards) >= s.opts.MaxBoards && !s.evict() {
+		if name != startBoard && !s.mayMake(time.Now()) || len(s.boards) >= s.opts.MaxBoards && !s.evict() {
 			s.mu.Unlock()
 			return nil, errTooManyBoards
 		}
@@ -38,6 +43,21 @@ func (s *Server) acquire(ctx context.Context, name string) (*board, error) {
 		s.release(b)
 		return nil, context.Cause(ctx)
 	}
+}
+
+// mayMake reports whether another board may be made now. A board that is
+// forgotten leaves topics that the hub keeps for a day; without this whoever
+// visits names without end would fill the hub, and with it everybody's boards.
+// Called with mu held.
+func (s *Server) mayMake(now time.Time) bool {
+	most := float64(s.opts.NewBoards)
+	s.unmade = min(most, s.unmade+most*now.Sub(s.unmadeAt).Hours())
+	s.unmadeAt = now
+	if s.unmade < 1 {
+		return false
+	}
+	s.unmade--
+	return true
 }
 
 func (s *Server) release(b *board) {

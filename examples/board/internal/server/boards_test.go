@@ -128,6 +128,51 @@ func TestTheNumberOfBoardsIsLimited(t *testing.T) {
 	})
 }
 
+// What was said on a board that is forgotten stays in the hub for a day. Who
+// visits names without end is stopped before the hub is full, which would hurt
+// all others.
+func TestNamesWithoutEndAreStopped(t *testing.T) {
+	bubble(t, Options{NewBoards: 5, Grace: -1}, func(e *env) {
+		e.visit("stays").create(1, "n_1", "")
+		refused := 0
+		for i := range 20 {
+			p := e.peerOf("v", fmt.Sprintf("b-%d", i), User{"u_v", "V", 1})
+			conn, err := e.open(p.board, nil)
+			if err != nil {
+				if refusedWith(err) != 503 {
+					t.Errorf("refused with %v", err)
+				}
+				refused++
+				continue
+			}
+			p.conn = conn
+			p.say(p.helloText(1))
+			p.expect("welcome")
+			synctest.Wait() // those who look have seen them come
+			p.goAway()
+		}
+		if refused != 16 {
+			t.Errorf("%d of 20 visits to new boards were refused", refused)
+		}
+		if names := e.boardNames(); len(names) != 1 {
+			t.Errorf("boards %v", names)
+		}
+		e.visit("stays")
+		e.visit("main") // the start page's own, always
+		time.Sleep(2 * time.Minute)
+		var topics []string
+		for _, info := range e.srv.hub.Topics() {
+			topics = append(topics, info.Name)
+		}
+		// Notices of four that were visited and of these two; nobody's presence.
+		if len(topics) > 4+2*3 {
+			t.Errorf("%d topics: %v", len(topics), topics)
+		}
+		time.Sleep(12*time.Minute + time.Second)
+		e.visit("one-more")
+	})
+}
+
 // The state of a board is a matter of its topic: one that was forgotten and is
 // made anew knows the same.
 func TestABoardIsReadFromItsTopic(t *testing.T) {

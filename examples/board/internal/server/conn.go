@@ -192,6 +192,7 @@ func (c *conn) explain(err error) {
 		return
 	}
 	_, slow := errors.AsType[*hub.SlowError](err)
+	_, full := errors.AsType[*hub.LimitError](err)
 	switch {
 	case slow:
 		c.end(closeSlow, "operations were not read")
@@ -199,6 +200,9 @@ func (c *conn) explain(err error) {
 		c.end(ws.CloseServiceRestart, "server is closing")
 	case errors.Is(err, errLost), errors.Is(err, context.Canceled):
 		c.end(ws.CloseNormal, "") // it has ended, or somebody has said why it is to end
+	case full:
+		c.srv.opts.Logger.Warn("no room for a visitor", "board", c.board.name, "err", err)
+		c.end(ws.CloseTryAgainLater, "no room")
 	default:
 		c.srv.opts.Logger.Error("a connection failed", "board", c.board.name, "err", err)
 		c.end(ws.CloseInternalError, "internal error")

@@ -7,7 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/internal/testnet"
+	"github.com/tidewire/tidewire/presence"
 )
 
 func TestEitherSideMayAskForASignOfLife(t *testing.T) {
@@ -72,6 +74,20 @@ func (p *peer) wantConvergedAfter(ops int) {
 
 // A connection that is not read falls off the tail; the others notice nothing,
 // and it comes back for the rest.
+// A visitor for whom the hub has no room is asked to come back, and is no fault
+// of the server's.
+func TestWithoutRoomAVisitorIsAskedToComeBack(t *testing.T) {
+	bubble(t, Options{}, func(e *env) {
+		e.srv.presence.Close()
+		e.srv.hub.Close()
+		e.srv.hub = hub.New(&hub.Options{Configure: e.srv.configure, MaxTopics: 1})
+		e.srv.presence = presence.New[User](e.srv.hub, nil)
+		p := e.peer("a")
+		p.openWith(p.helloText(1))
+		p.wantClosed(1013)
+	})
+}
+
 func TestASlowConsumerDelaysNobodyAndResumes(t *testing.T) {
 	bubble(t, Options{Tail: 16, OpsPerSecond: 10_000}, func(e *env) {
 		slow, a, b := e.join("s"), e.join("a"), e.join("b")

@@ -46,6 +46,7 @@ type Options struct {
 	Tail           int // operations of a board that a client may have missed and still gets as a delta; 1,024
 	Queue          int // answers that wait for a connection to take them, beyond which it is too slow; 256
 	MaxBoards      int // 1,000
+	NewBoards      int // boards that are made in an hour, for what was said on one that is forgotten stays for a day; 1,000
 	MaxConnections int // 10,000
 	MaxStreams     int // 10,000
 }
@@ -68,6 +69,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Tail, 1024)
 	or(&o.Queue, 256)
 	or(&o.MaxBoards, 1000)
+	or(&o.NewBoards, 1000)
 	or(&o.MaxConnections, 10_000)
 	or(&o.MaxStreams, 10_000)
 	return o

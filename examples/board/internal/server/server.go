@@ -33,6 +33,9 @@ type Server struct {
 	// outbox.mu, each before the next. None is held across I/O.
 	mu       sync.Mutex
 	boards   map[string]*board
+	unmade   float64 // boards that may be made, at unmadeAt
+	unmadeAt time.Time
+	visitors int                // WebSocket connections, from before their handshake
 	conns    map[*conn]struct{} // those with a writer
 	handlers sync.WaitGroup     // connections and streams; Add under mu, while not closed
 	leaving  bool
@@ -49,6 +52,7 @@ func New(opts Options) (*Server, error) {
 		boards: make(map[string]*board),
 		conns:  make(map[*conn]struct{}),
 	}
+	s.unmade, s.unmadeAt = float64(s.opts.NewBoards), time.Now()
 	var err error
 	if s.site, err = newSite(s.opts.Files); err != nil {
 		return nil, err
@@ -71,7 +75,6 @@ func New(opts Options) (*Server, error) {
 // in the end, so that names made up by a visitor can't fill it for ever.
 func (s *Server) configure(topic string) (hub.TopicConfig, error) {
 	if c, ok := presence.Config(topic); ok {
-		c.MaxAge = time.Hour
 		return c, nil
 	}
 	if strings.HasPrefix(topic, notesPrefix) {
@@ -118,11 +121,16 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if s.sockets.Len() >= s.opts.MaxConnections || !s.begin() {
+	if !s.begin() {
 		s.unavailable(w)
 		return
 	}
 	defer s.handlers.Done()
+	if !s.letIn() {
+		s.unavailable(w)
+		return
+	}
+	defer s.letOut()
 	b, err := s.acquire(r.Context(), name)
 	if err != nil {
 		s.unavailable(w)
@@ -176,6 +184,23 @@ func (s *Server) begin() bool {
 	}
 	s.handlers.Add(1)
 	return true
+}
+
+// letIn counts a connection; false if there are too many.
+func (s *Server) letIn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.visitors >= s.opts.MaxConnections {
+		return false
+	}
+	s.visitors++
+	return true
+}
+
+func (s *Server) letOut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.visitors--
 }
 
 func (s *Server) isLeaving() bool {
