@@ -38,7 +38,7 @@ func TestServerConforms(t *testing.T) {
 		url, opts := tr.serve(t, conforming(t, fm))
 		flood := 200_000
 		if raceEnabled {
-			flood = 20_000
+			flood = 100_000
 		}
 		// Those that wait for our deadlines run on fake time, below.
 		wstest.Server(t, url, suite(opts, wstest.Peer{Skip: []string{"close/no-answer", "frames/stalled"}, Flood: flood}))
