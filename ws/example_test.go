@@ -1,6 +1,7 @@
 package ws_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -45,6 +46,42 @@ func Example() {
 	typ, data, err := c.Read(ctx)
 	fmt.Printf("%v %q %v\n", typ, data, err)
 	// Output: text "hello" <nil>
+}
+
+// The callback form: each connection says what it wants to be told.
+func ExampleHandler() {
+	url, stop := serveExample(ws.Handler(nil, func(c *ws.Conn, r *http.Request) ws.Events {
+		name := r.URL.Query().Get("name")
+		return ws.Events{
+			Open: func(c *ws.Conn) {
+				c.Write(context.Background(), ws.Text, []byte("welcome, "+name))
+			},
+			Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
+				c.Write(context.Background(), typ, bytes.ToUpper(data))
+				c.Close(ws.CloseNormal, "that was all") // does not wait
+			},
+		}
+	}).ServeHTTP)
+	defer stop()
+
+	ctx := context.Background()
+	c, err := ws.Dial(ctx, url+"/?name=Ada", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c.Write(ctx, ws.Text, []byte("hello"))
+	for m, err := range c.Messages(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Printf("%s\n", m.Data)
+	}
+	// Output:
+	// welcome, Ada
+	// HELLO
+	// ws: closed by the peer: 1000 (normal closure): "that was all"
 }
 
 // What is wrong with a handshake is in the error, with a part of the body.
