@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -52,6 +53,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 
 	opts := server.Options{Files: web.Files(), Logger: log}
 	if *origin != "" {
+		if u, err := url.Parse(*origin); err != nil || *origin != u.Scheme+"://"+u.Host || u.Host == "" {
+			return fmt.Errorf("-dev-origin %q is not an origin, such as http://localhost:3000", *origin)
+		}
 		opts.Origins = []string{*origin}
 	}
 	board, err := server.New(opts)

@@ -208,3 +208,18 @@ func TestWhatCannotStartSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+// A browser never sends such an Origin: the mistake would show as refused pages
+// alone.
+func TestADevelopmentServerIsNamedByItsOrigin(t *testing.T) {
+	for _, origin := range []string{"http://localhost:3000/", "localhost:3000", "http://", "http://localhost:3000?x", "%"} {
+		err := run([]string{"-addr", "127.0.0.1:-1", "-dev-origin", origin}, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "-dev-origin") {
+			t.Errorf("%q: %v", origin, err)
+		}
+	}
+	err := run([]string{"-addr", "127.0.0.1:-1", "-dev-origin", "http://localhost:3000"}, io.Discard, io.Discard)
+	if err == nil || strings.Contains(err.Error(), "-dev-origin") {
+		t.Errorf("a good one: %v", err)
+	}
+}
