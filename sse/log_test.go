@@ -233,18 +233,21 @@ func TestLogAppend(t *testing.T) {
 
 // After gives what there is when it is called, not what comes meanwhile.
 func TestLogAfterEndsWhereTheLogWas(t *testing.T) {
+	const n = 300 // more than a batch
 	l := sse.NewLog(nil)
-	publish(t, l, 0, 3)
-	n := 0
+	publish(t, l, 0, n)
+	got := 0
 	for e, err := range l.After(t.Context(), sse.Start) {
-		if err != nil || string(e.Data) != strconv.Itoa(n) {
-			t.Errorf("event %d: %v, error %v", n, e, err)
+		if err != nil || string(e.Data) != strconv.Itoa(got) {
+			t.Fatalf("event %d: %v, error %v", got, e, err)
 		}
-		publish(t, l, 3+n, 4+n)
-		n++
+		if got == 0 {
+			publish(t, l, n, n+50)
+		}
+		got++
 	}
-	if n != 3 {
-		t.Errorf("%d events, want 3", n)
+	if got != n {
+		t.Errorf("%d events, want %d", got, n)
 	}
 }
 
