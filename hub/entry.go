@@ -74,8 +74,8 @@ func (r *ring) pop() *entry {
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 	r.bytes -= e.cost() + e.extra
-	if e.extra != 0 {
-		e.extra = 0
+	e.extra = 0
+	if e.frames.Load() != nil {
 		e.frames.Store(nil)
 	}
 	if len(r.buf) > minRing && r.n <= len(r.buf)/8 {
@@ -90,8 +90,8 @@ func (r *ring) cut() *entry {
 	r.buf[(r.head+r.n-1)&(len(r.buf)-1)] = nil
 	r.n--
 	r.bytes -= e.cost() + e.extra
-	if e.extra != 0 {
-		e.extra = 0
+	e.extra = 0
+	if e.frames.Load() != nil {
 		e.frames.Store(nil)
 	}
 	return e

@@ -82,7 +82,8 @@ func (f *follower) settle() {
 	if f.resting || f.group != nil {
 		return
 	}
-	if f.filter == nil && f.c.policy != Coalesce && f.c.off == ln.at && f.c.branch == ln.branch {
+	// Not in the middle of a round, which the group may have behind it.
+	if len(ln.entries) == 0 && f.filter == nil && f.c.policy != Coalesce && f.c.off == ln.at && f.c.branch == ln.branch {
 		ln.group(f)
 		return
 	}

@@ -88,6 +88,9 @@ func (h *Hub) Close() error {
 		var detach func()
 		if t.link != nil {
 			detach, t.link.detach = t.link.detach, nil
+			if t.link.timer != nil {
+				t.link.timer.Stop()
+			}
 		}
 		t.mu.Unlock()
 		if detach != nil {

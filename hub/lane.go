@@ -42,6 +42,7 @@ type lane struct {
 	pos     Position
 	turn    int
 	waking  []*follower
+	more    bool // somebody rests who may not have all
 }
 
 // A group is the followers of a lane that have all of it, of one format.
@@ -100,7 +101,7 @@ func (t *topic) unlane(ln *lane) {
 
 // work sends what is new to the groups, and then lets the others read.
 func (ln *lane) work(s *shard) (again bool) {
-	budget := turn
+	budget := s.turn
 	if len(ln.entries) == 0 && len(ln.waking) == 0 {
 		ln.begin()
 	}
@@ -131,7 +132,7 @@ func (ln *lane) work(s *shard) (again bool) {
 // it, everybody is on their own.
 func (ln *lane) begin() {
 	t, l := ln.t, &ln.t.log
-	ln.turn = 0
+	ln.turn, ln.more = 0, false
 	t.mu.Lock()
 	if l.cfg.MaxAge != unlimited {
 		l.trim(time.Now())
@@ -206,11 +207,12 @@ func (ln *lane) finish() (again bool) {
 	defer t.mu.Unlock()
 	ln.passed = ln.at
 	t.pass()
-	return ln.refs > 0 && t.log.top > ln.at
+	return ln.refs > 0 && (ln.more || t.log.top > ln.at)
 }
 
-// rest lets a follower wait for the next round. Owned by the worker.
+// rest lets a follower wait for the next round.
 func (ln *lane) rest(f *follower) {
+	ln.more = ln.more || len(ln.entries) > 0 || f.c.off != ln.at
 	if !f.resting {
 		f.resting, f.slot = true, len(ln.others)
 		ln.others = append(ln.others, f)

@@ -50,7 +50,9 @@ type link struct {
 	detach  func()
 	users   int    // reading or subscribing just now, beside the members
 	gen     uint64 // which rest is the last one
-	down    error  // why the feed does not run
+	since   time.Time
+	timer   *time.Timer
+	down    error // why the feed does not run
 	pending []Record
 	syncing bool       // the goroutine runs
 	dirty   bool       // something may be missing
@@ -149,19 +151,44 @@ func (l *link) release() {
 	l.rest()
 }
 
-// rest begins to linger if nobody uses the topic. Called with t.mu held.
+// rest begins to linger if nobody uses the topic. There is one timer, which looks
+// again when it is due: topics that are asked about often would pile them up.
+// Called with t.mu held.
 func (l *link) rest() {
 	t := l.t
 	if t.dead || l.users > 0 || len(t.members) > 0 {
 		return
 	}
 	l.gen++
-	gen := l.gen
-	if t.hub.opts.Linger <= 0 {
+	linger := t.hub.opts.Linger
+	if linger <= 0 {
+		gen := l.gen
 		t.hub.runner.run(func() { l.part(gen) })
 		return
 	}
-	time.AfterFunc(t.hub.opts.Linger, func() { t.hub.runner.run(func() { l.part(gen) }) })
+	l.since = time.Now()
+	if l.timer == nil {
+		l.timer = time.AfterFunc(linger, func() { t.hub.runner.run(l.look) })
+	}
+}
+
+// look detaches the topic if it has been at rest for long enough.
+func (l *link) look() {
+	t := l.t
+	t.mu.Lock()
+	rests := !t.dead && l.users == 0 && len(t.members) == 0
+	left := t.hub.opts.Linger - time.Since(l.since)
+	gen := l.gen
+	switch {
+	case !rests:
+		l.timer = nil
+	case left > 0:
+		l.timer.Reset(left)
+	}
+	t.mu.Unlock()
+	if rests && left <= 0 {
+		l.part(gen)
+	}
 }
 
 // part detaches the topic, unless it was used again.
@@ -170,6 +197,10 @@ func (l *link) part(gen uint64) {
 	h.mu.Lock()
 	t.mu.Lock()
 	if t.dead || l.gen != gen || h.topics[t.name] != t {
+		l.timer = nil
+		if !t.dead {
+			l.rest()
+		}
 		t.mu.Unlock()
 		h.mu.Unlock()
 		return
@@ -189,6 +220,9 @@ func (l *link) bury() (detach func()) {
 	delete(t.hub.topics, t.name)
 	t.hub.total.used.Add(-t.log.bytes())
 	t.log.ring, t.log.table = ring{}, nil
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	l.cancel()
 	detach, l.detach = l.detach, nil
 	if l.down != nil {

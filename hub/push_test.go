@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -538,9 +539,9 @@ func (c *checker) take(t *testing.T) {
 	c.got = nil
 }
 
-type lines struct{}
+type lines struct{ format string }
 
-func (lines) Format() string { return "lines" }
+func (l lines) Format() string { return l.format }
 func (lines) AppendFrame(dst []byte, ev *Event[[]byte]) ([]byte, error) {
 	kind := "event"
 	switch {
@@ -561,14 +562,17 @@ func TestPushModel(t *testing.T) {
 	for seed := range uint64(100) {
 		bubble(t, TopicConfig{MaxEvents: []int{3, 20, 400}[seed%3]}, func(t *testing.T, h *Hub) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
+			for _, s := range h.shards {
+				s.turn = 1 + rnd.IntN(5) // interrupts the rounds
+			}
 			topics := []string{"log", "keyed", "log.b"}
 			var conns []*Conn
 			var sinks []*checker
-			for range 12 {
+			for i := range 12 {
 				s := &checker{next: map[string]uint64{}, rows: map[string]map[string]string{}}
 				s.room = -1
 				sinks = append(sinks, s)
-				conns = append(conns, connect(t, h, s, ConnOptions{Encoder: lines{}}))
+				conns = append(conns, connect(t, h, s, ConnOptions{Encoder: lines{fmt.Sprint(i % 2)}}))
 			}
 			begin := make([]map[string]uint64, len(conns))
 			for i := range begin {
@@ -646,4 +650,59 @@ func TestPushModel(t *testing.T) {
 			return
 		}
 	}
+}
+
+// Whoever comes back in the middle of a round, when those of its format have been
+// served already, still gets the event.
+func TestComesBackInTheMiddleOfARound(t *testing.T) {
+	bubble(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+		h.shards = h.shards[:1]
+		h.shards[0].turn = 1
+		x, y := TopicOf[string](h, "log.x", nil), TopicOf[string](h, "log.y", nil)
+		late := &fakeSink{room: -1}
+		var sinks []Sink
+		sinks = append(sinks, &fakeSink{room: -1}, late)
+		grant := false
+		for range 3 {
+			sinks = append(sinks, &hookSink{f: func() {
+				if grant {
+					grant = false
+					late.grant(-1)
+				}
+			}})
+		}
+		for i, s := range sinks {
+			c := connect(t, h, s, ConnOptions{Encoder: &words{format: fmt.Sprint(i >= 2)}})
+			follow(t, c, "log.x", nil)
+			if s == late {
+				follow(t, c, "log.y", nil)
+			}
+			synctest.Wait()
+		}
+		late.text()
+		late.grant(0)
+		publish(t, y, "full")
+		synctest.Wait()
+		grant = true
+		publish(t, x, "event")
+		synctest.Wait()
+		if grant {
+			t.Fatal("the other format was not served")
+		}
+		got := strings.Fields(late.text())
+		slices.Sort(got)
+		if fmt.Sprint(got) != "[event full]" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+type hookSink struct {
+	nullSink
+	f func()
+}
+
+func (s *hookSink) TrySend(frames [][]byte) (int, error) {
+	s.f()
+	return len(frames), nil
 }

@@ -12,7 +12,8 @@ const turn = 256
 // A shard serves a part of the connections. What its worker owns, it alone
 // touches; others leave tasks. The worker is a goroutine while there are any.
 type shard struct {
-	hub *Hub
+	hub  *Hub
+	turn int // sinks served before other tasks
 
 	// Guarded by mu, which comes last in the order of locks.
 	mu      sync.Mutex
@@ -47,7 +48,7 @@ func (q *queued) unmark()    { q.in.Store(false) }
 func newShards(h *Hub) []*shard {
 	shards := make([]*shard, runtime.GOMAXPROCS(0))
 	for i := range shards {
-		shards[i] = &shard{hub: h}
+		shards[i] = &shard{hub: h, turn: turn}
 	}
 	return shards
 }
