@@ -1,0 +1,125 @@
+package netio
+
+import (
+	"context"
+	"io"
+)
+
+// Pump is the blocking form: the caller reads, until the protocol says Pause or the context ends. The latter does not
+// harm the connection: the next Pump goes on where this one was. It returns nil after a pause, the context's error,
+// ErrReading, or the *ClosedError of a connection that has ended.
+func (c *Conn) Pump(ctx context.Context) error {
+	done := ctx.Done()
+	if done != nil && ctx.Err() != nil {
+		return ctxErr(ctx)
+	}
+	c.mu.Lock()
+	if do := c.step(evEnter); do&refused != 0 {
+		err := c.errLocked()
+		c.mu.Unlock()
+		if err == nil {
+			return ErrReading
+		}
+		return err
+	}
+	c.mu.Unlock()
+	if done != nil || c.watch != nil {
+		c.watchFor(ctx)
+	}
+	s := c.newStay(false)
+	if c.in != nil {
+		s.feed()
+	}
+	if s.next != Pause {
+		c.pump(s)
+	}
+	err := c.pumped(ctx, s)
+	s.free()
+	return err
+}
+
+// pump waits and feeds until there is a reason to leave. Its frames lie under every idle reader's wait, so it is kept
+// small: a stack that once grew past 2 KiB stays large for as long as its goroutine waits.
+func (c *Conn) pump(s *stay) {
+	for s.next != Pause {
+		c.uncork()
+		if !c.admitPump(s) {
+			return
+		}
+		if s.err = c.receive(s); s.err != nil {
+			if c.pumpFailed(s) {
+				return
+			}
+			continue
+		}
+		s.feed()
+	}
+}
+
+// admitPump is admit for a Pump, which leaves also when the connection finishes and when its context ends.
+func (c *Conn) admitPump(s *stay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attention.Store(false)
+	if c.life != open {
+		return false
+	}
+	if c.watch != nil && c.watch.fired {
+		return false
+	}
+	c.armDeadline(s)
+	c.inWire = true
+	return true
+}
+
+// pumpFailed reports whether the Pump is over.
+func (c *Conn) pumpFailed(s *stay) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ourTimeout(s.err) {
+		s.err = nil
+		return false // admitPump knows what it was for
+	}
+	return true
+}
+
+// pumped gives the role back, or on to a goroutine of the core if the connection has ended and must be drained.
+func (c *Conn) pumped(ctx context.Context, s *stay) error {
+	if s.err == io.EOF {
+		c.leaveWire()
+		c.inputEnded(s.err)
+		return c.Err()
+	}
+	if s.err != nil {
+		c.CloseNow(s.err)
+	}
+	c.mu.Lock()
+	c.inWire = false
+	cancelled := c.watch != nil && c.watch.fired
+	do := c.step(evPause)
+	if do&refused == 0 {
+		c.mu.Unlock()
+		if s.next != Pause && cancelled {
+			return ctxErr(ctx)
+		}
+		return nil
+	}
+	err := c.errLocked()
+	if c.life >= closing {
+		do = c.end(evLeave, nil)
+	} else {
+		do = doServe
+	}
+	c.mu.Unlock()
+	c.apply(do)
+	if s.next == Pause {
+		return nil // what was received before the end counts
+	}
+	return err
+}
+
+func (c *Conn) leaveWire() {
+	c.mu.Lock()
+	c.inWire = false
+	c.mu.Unlock()
+}
