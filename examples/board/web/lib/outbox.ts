@@ -36,7 +36,8 @@ export class OutboxKeeper {
   private readonly env: OutboxEnv;
   private release: (() => void) | undefined;
   private due = false;
-  private here = false;
+  /** Odd while the page is here; a claim is good as long as it stays the same. */
+  private life = 0;
   private source: (() => { client: string; saved: Saved }) | undefined;
 
   constructor(board: string, env: OutboxEnv) {
@@ -46,7 +47,7 @@ export class OutboxKeeper {
 
   /** Takes the tab's outbox, or a new one if another page has it. */
   async claim(): Promise<Outbox> {
-    this.here = true;
+    if (this.life % 2 === 0) this.life++;
     const found = this.read();
     if (found && (await this.lock(found.client))) {
       if (!this.env.locks) this.env.storage?.removeItem(this.key);
@@ -82,7 +83,7 @@ export class OutboxKeeper {
   /** The page goes: writes now and lets go. */
   leave(): void {
     this.write();
-    this.here = false;
+    if (this.life % 2 === 1) this.life++;
     this.source = undefined;
     this.release?.();
     this.release = undefined;
@@ -95,7 +96,17 @@ export class OutboxKeeper {
     try {
       this.env.storage?.setItem(this.key, JSON.stringify(record));
     } catch {
-      // Storage is full or switched off: the outbox lasts as long as the page.
+      // Storage is full or switched off: the outbox lasts as long as the page. An
+      // earlier one must not be taken up again: its numbers have been used since.
+      this.forget();
+    }
+  }
+
+  private forget(): void {
+    try {
+      this.env.storage?.removeItem(this.key);
+    } catch {
+      // Nothing was there, then.
     }
   }
 
@@ -118,13 +129,14 @@ export class OutboxKeeper {
   private lock(client: string): Promise<boolean> {
     const locks = this.env.locks;
     if (!locks) return Promise.resolve(true);
+    const { life } = this;
     return new Promise((resolve) => {
       const patience = new AbortController();
       const timer = setTimeout(() => patience.abort(), HANDOVER);
       locks
         .request(`board-client:${client}`, { signal: patience.signal }, () => {
           clearTimeout(timer);
-          if (!this.here) {
+          if (life % 2 === 0 || life !== this.life) {
             resolve(false);
             return;
           }

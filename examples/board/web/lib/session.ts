@@ -63,6 +63,8 @@ export class Session {
   private readonly saveUser: (user: User) => void;
   private readonly events = new AbortController();
   private present = false;
+  /** Counts arrivals: one that was overtaken while it waited has no say. */
+  private arrivals = 0;
   private readonly heard: Pick<Effect, 'pos' | 'client' | 'seq' | 'k' | 'id'>[] = [];
 
   constructor(board: string, user: User, saveUser: (user: User) => void) {
@@ -139,10 +141,11 @@ export class Session {
   private async arrive(): Promise<void> {
     if (this.present) return;
     this.present = true;
+    const turn = ++this.arrivals;
     const known = this.store.saved.next;
     this.notices.start();
     const { client, saved } = await this.outbox.claim();
-    if (!this.present) return;
+    if (!this.present || turn !== this.arrivals) return;
     // The user may have been quicker than the lock.
     const early = this.store.pending.filter((p) => p.seq >= known).map((p) => p.op);
     this.store.adopt(client, saved);
