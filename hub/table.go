@@ -94,20 +94,12 @@ func (t *table) put(e *entry) {
 	t.link(r)
 }
 
-// delete removes the value of e's key. The tombstone e stays known if the log
-// keeps it. There may be no such key: a copy of the table can begin behind its
-// last write.
+// delete removes the value of e's key, which must be there. The tombstone e
+// stays known if the log keeps it.
 func (t *table) delete(e *entry, kept bool) {
 	r := t.index[e.key]
-	if r == nil {
-		r = &row{slot: -1}
-		t.index[e.key] = r
-	} else {
-		r.e.superseded = true
-		if r.slot >= 0 {
-			t.drop(r)
-		}
-	}
+	r.e.superseded = true
+	t.drop(r)
 	if kept {
 		r.e = e
 	} else {
