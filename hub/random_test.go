@@ -88,9 +88,10 @@ func TestModel(t *testing.T) {
 						if err == nil {
 							continue
 						}
+						first := err
 						ops = shrink(ops, func(ops []op) bool { return runOps(t, where, kind, retain, ops) != nil })
 						err = runOps(t, where, kind, retain, ops)
-						t.Fatalf("seed %d: %v\nshrunk to %d operations: %+v", seed, err, len(ops), ops)
+						t.Fatalf("seed %d: %v\nshrunk to %d operations: %v\n%+v", seed, first, len(ops), err, ops)
 					}
 				})
 			}

@@ -67,7 +67,7 @@ func (l *link) repair() {
 	retry := firstRetry
 	for {
 		t.mu.Lock()
-		if t.dead || l.ctx.Err() != nil || !l.dirty && l.done == l.asked {
+		if t.dead || l.ctx.Err() != nil {
 			l.syncing = false
 			l.answer(l.asked, ErrClosed)
 			t.mu.Unlock()
@@ -90,8 +90,15 @@ func (l *link) repair() {
 			l.take(pending)
 			l.answer(serving, nil)
 			wake := t.takeWaiters()
+			// Settled with the lock held: what is fed from now on is taken at
+			// once and does not wait for this goroutine.
+			settled := !l.dirty && l.done == l.asked
+			l.syncing = !settled
 			t.mu.Unlock()
 			t.hub.dispatcher.wake(wake)
+			if settled {
+				return
+			}
 			continue
 		}
 		l.dirty = true
