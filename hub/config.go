@@ -66,7 +66,21 @@ type Options struct {
 	// every topic a log with the defaults.
 	Configure func(topic string) (TopicConfig, error)
 
+	// Broker keeps the logs; nil keeps them here, in memory. The hub does not
+	// close it.
+	Broker Broker
+
+	// Linger is how long a topic stays attached to the Broker after its last
+	// reader has left; 0 means 30 s, negative not at all.
+	Linger time.Duration
+
+	// Observe, if not nil, is told of what seldom happens and somebody may want
+	// to know; what happens often is counted, see Stats. It is called without
+	// locks, by whoever noticed, and must not block.
+	Observe func(Incident)
+
 	MaxTopics     int   // topics that retain something or have a subscriber; 100000
+	MaxFollows    int   // topics that one connection follows; 256
 	MaxNameBytes  int   // length of topic names, event names and keys; 256
 	MaxEventBytes int   // data of one event; 1 MiB
 	MaxBytes      int64 // retained by all topics together; 1 GiB
@@ -86,7 +100,11 @@ func (o *Options) withDefaults() Options {
 	if out.Configure == nil {
 		out.Configure = func(string) (TopicConfig, error) { return TopicConfig{}, nil }
 	}
+	if out.Linger == 0 {
+		out.Linger = 30 * time.Second
+	}
 	setLimit(&out.MaxTopics, 100_000)
+	setLimit(&out.MaxFollows, 256)
 	setLimit(&out.MaxNameBytes, 256)
 	setLimit(&out.MaxEventBytes, 1<<20)
 	setLimit(&out.MaxBytes, 1<<30)

@@ -42,8 +42,29 @@ type item struct {
 	mark  Marker
 	gap   *Gap
 	reset *Reset
-	// For the accounts: Coalesce left out this many just before.
-	skipped uint64
+	off   uint64 // of the cursor just before it
+	// For the accounts: Coalesce left out this many just before, and the filter
+	// the item itself.
+	skipped  uint64
+	filtered bool
+}
+
+// add enters an item that was handed out, or filtered.
+func (s *SubStats) add(it *item) {
+	s.Superseded += it.skipped
+	switch {
+	case it.gap != nil:
+		s.Missed += uint64(max(0, it.gap.Missed))
+	case it.reset != nil:
+		s.Superseded += uint64(max(0, it.reset.Missed))
+	case it.row && !it.filtered:
+		s.Snapshot++
+	case it.row, it.e == nil:
+	case it.filtered:
+		s.Filtered++
+	default:
+		s.Delivered++
+	}
 }
 
 // A cursor is a reader's place in a topic: two words and a wake token. The log
@@ -58,10 +79,16 @@ type cursor struct {
 	t      *topic
 	policy Policy
 	wake   chan struct{} // of one token; sent by signal, never closed
+	label  string        // whose it is
+	push   *follower     // that it belongs to, and then there is no wake
 
 	reading atomic.Bool // held by the goroutine inside Next
 
 	// Guarded by t.mu.
+	index   int    // in t.members
+	branch  uint64 // how many breaks of the log it has seen
+	gone    bool   // it has left
+	limit   uint64 // of a follower: reads up to here only
 	waiting bool
 	waitGen uint64
 	waitIdx int
@@ -72,6 +99,7 @@ type cursor struct {
 	target  uint64 // the live marker is due here
 	live    bool   // the live marker has been handed out
 	skipped uint64 // by Coalesce since the last item
+	owed    uint64 // what it has skipped is made up for by here
 
 	// Guarded by mu.
 	mu    sync.Mutex
@@ -83,6 +111,10 @@ type cursor struct {
 
 // signal leaves a wake token. It never blocks.
 func (c *cursor) signal() {
+	if c.push != nil {
+		c.push.lane.s.push(c.push)
+		return
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -135,6 +167,7 @@ func (c *cursor) seek(p Position) {
 
 // gap goes on with the oldest entry, a marker first. Called with t.mu held.
 func (c *cursor) gap(reason Reason, from Position) {
+	c.t.hub.stats.gaps.Add(1)
 	now := c.t.log.before()
 	g := &Gap{Reason: reason, From: from, Now: now, Missed: -1}
 	switch reason {
@@ -153,6 +186,7 @@ func (c *cursor) gap(reason Reason, from Position) {
 // reset goes on with a snapshot, a marker first; seen is the offset up to which
 // the reader has the log. Called with t.mu held.
 func (c *cursor) reset(reason Reason, from Position, seen uint64) {
+	c.t.hub.stats.resets.Add(1)
 	r := &Reset{Reason: reason, From: from, Missed: -1}
 	if reason == Trimmed || reason == Dropped {
 		r.Missed = int64(c.t.log.top - seen)
@@ -181,7 +215,7 @@ func (c *cursor) fetch(dst []item, n int) ([]item, error) {
 	if err == nil {
 		dst, err = c.read(dst, n, pos)
 		if err != nil {
-			c.end(err)
+			err = c.end(err)
 		}
 	}
 	return dst, err
@@ -194,8 +228,14 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 	if t.hub.closed.Load() {
 		return dst, ErrClosed
 	}
+	if c.gone {
+		return dst, ErrUnsubscribed // or whatever ended it
+	}
 	if l.cfg.MaxAge != unlimited {
 		l.trim(time.Now())
+	}
+	if c.branch != t.breaks.n {
+		c.heal(pos)
 	}
 	if c.behind() { // and not again below: nothing leaves the log meanwhile
 		if err := c.fellOff(pos); err != nil {
@@ -203,16 +243,29 @@ func (c *cursor) read(dst []item, n int, pos Position) ([]item, error) {
 		}
 	}
 	for len(dst) < n {
+		if c.push != nil && len(dst) > 0 && c.turns() {
+			break
+		}
 		it, ok := c.step()
 		if !ok {
 			break
 		}
 		dst = append(dst, it)
 	}
-	if len(dst) == 0 {
+	if len(dst) == 0 && t.drain && c.off >= t.end {
+		return dst, ErrDraining
+	}
+	if len(dst) == 0 && c.push == nil {
 		t.await(c)
 	}
+	t.hub.stats.read.Add(uint64(len(dst)))
 	return dst, nil
+}
+
+// turns reports whether a marker, the snapshot or the log is at its end: what a
+// follower reads at a time is of one sort, so that it can be taken back.
+func (c *cursor) turns() bool {
+	return c.mark.mark == NoMarker && c.view != nil && (c.row == 0 || c.row == c.view.n)
 }
 
 // behind reports whether the log has lost what the cursor needs next. A
@@ -256,6 +309,7 @@ func (c *cursor) step() (item, bool) {
 	l := &c.t.log
 	if c.mark.mark != NoMarker {
 		it := c.mark
+		it.off = c.off
 		c.mark = item{}
 		return it, true
 	}
@@ -270,18 +324,19 @@ func (c *cursor) step() (item, bool) {
 	for {
 		if !c.live && c.off >= c.target {
 			c.live = true
-			return c.at(item{mark: MarkLive}), true
+			return c.at(item{mark: MarkLive, off: c.off}), true
 		}
 		e := l.at(c.off + 1)
-		if e == nil {
+		if e == nil || c.push != nil && c.off >= c.limit || c.t.drain && c.off >= c.t.end {
 			return item{}, false
 		}
 		c.off++
 		if c.policy == Coalesce && e.superseded {
 			c.skipped++
+			c.owed = l.top
 			continue
 		}
-		return c.at(item{e: e}), true
+		return c.at(item{e: e, off: c.off - 1}), true
 	}
 }
 
@@ -294,25 +349,30 @@ func (c *cursor) at(it item) item {
 	return it
 }
 
-// end ends the subscription, once.
-func (c *cursor) end(err error) {
+// end ends the subscription, once, and returns why it ended.
+func (c *cursor) end(err error) error {
 	c.mu.Lock()
-	ended, stop := c.err != nil, c.stop
-	if !ended {
+	was, stop := c.err, c.stop
+	if was == nil {
 		c.err = err
 		if slow, ok := err.(*SlowError); ok {
 			c.stats.Missed += uint64(slow.Missed)
 		}
 	}
 	c.mu.Unlock()
-	if ended {
-		return
+	if slow, ok := err.(*SlowError); ok && was == nil {
+		c.t.hub.stats.slow.Add(1)
+		c.t.hub.observe(Incident{What: SlowReader, Topic: slow.Topic, Err: err, Missed: slow.Missed})
+	}
+	if was != nil {
+		return was
 	}
 	if stop != nil {
 		stop()
 	}
 	c.t.leave(c)
 	c.signal()
+	return err
 }
 
 // count enters what has been handed out or filtered into the accounts.

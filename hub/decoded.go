@@ -19,7 +19,7 @@ type decoded struct {
 // eventOf returns the event that all readers with this codec share. The first
 // one decodes it; no lock is held meanwhile, but others who want the same event
 // wait for the result.
-func eventOf[T any](t *Topic[T], epoch uint64, e *entry) (*Event[T], error) {
+func eventOf[T any](t *Topic[T], e *entry) (*Event[T], error) {
 	var made func() (*Event[T], error)
 	for {
 		list := e.decoded.Load()
@@ -29,7 +29,7 @@ func eventOf[T any](t *Topic[T], epoch uint64, e *entry) (*Event[T], error) {
 			}
 		}
 		if made == nil {
-			made = sync.OnceValues(func() (*Event[T], error) { return t.decode(epoch, e) })
+			made = sync.OnceValues(func() (*Event[T], error) { return t.decode(e) })
 		}
 		depth := 1
 		if list != nil {
@@ -44,14 +44,10 @@ func eventOf[T any](t *Topic[T], epoch uint64, e *entry) (*Event[T], error) {
 	}
 }
 
-func (t *Topic[T]) decode(epoch uint64, e *entry) (*Event[T], error) {
+func (t *Topic[T]) decode(e *entry) (*Event[T], error) {
 	ev := &Event[T]{
 		Topic: t.name, Name: e.name, Key: e.key, Time: e.time.Round(0).UTC(),
-		Data: e.data, Deleted: e.deleted,
-	}
-	if epoch != 0 {
-		ev.Rev = Position{epoch, e.off, e.tag}
-		ev.Pos = ev.Rev
+		Pos: e.rev(), Rev: e.rev(), Data: e.data, Deleted: e.deleted, Expired: e.expired,
 	}
 	if e.deleted {
 		return ev, nil
@@ -66,8 +62,8 @@ func (t *Topic[T]) decode(epoch uint64, e *entry) (*Event[T], error) {
 
 // rowOf is eventOf for an entry read from a table: it has no position to
 // resume from.
-func rowOf[T any](t *Topic[T], epoch uint64, e *entry) (*Event[T], error) {
-	ev, err := eventOf(t, epoch, e)
+func rowOf[T any](t *Topic[T], e *entry) (*Event[T], error) {
+	ev, err := eventOf(t, e)
 	if err != nil {
 		if d, ok := err.(*DecodeError); ok {
 			dup := *d

@@ -63,6 +63,62 @@
 //
 // Write Event.Pos as the id of what goes to a client and no id where it is zero.
 //
+// # Connections
+//
+// A connection is not read from but written to. Connect makes one known as a Sink
+// with an Encoder for its transport, and Follow subscribes it to topics:
+//
+//	c, err := h.Connect(sink, hub.ConnOptions{Encoder: eventStream{}, Ended: bye})
+//	defer c.Close()
+//	err = c.Follow(ctx, "news", &hub.FollowOptions{From: hub.After(pos)})
+//
+// Connections are spread over as many shards as there are processors, each with
+// one worker, which runs while there is something to do. Those of a shard that are
+// at one place of a topic stand in a group: for all of them the log is read once,
+// the frames are joined once, and each gets one try-send. Whoever is full leaves
+// the group, keeps its place in the log and nothing else, and goes on when the
+// sink says that it is writable. Filters, Coalesce, snapshots and markers are
+// served to each connection by itself.
+//
+// A frame is made once for each event and Format, by whoever wants it first. It
+// counts as bytes of the log, for which the oldest events give way, and goes when
+// all shards have passed the event.
+//
+// # Owners
+//
+// Enter begins a lease that the hub keeps alive. Keys of keyed topics that are
+// Put with OwnedBy end with it, each with one tombstone that is marked Expired:
+// when the Owner is closed, and also when its process is gone or was away for
+// longer than OwnerOptions.TTL. Then its writes get ErrLeaseLost, and it Enters
+// again.
+//
+// # Brokers
+//
+// Without Options.Broker a topic is in this process, and its log is what its
+// readers read. With one, hubs of several processes share topics. Each hub then
+// keeps a copy of the topics that somebody reads here, from the first reader until
+// Options.Linger after the last one; a publisher needs none. The copy takes only
+// records that follow, by the tag of their predecessor, from what it has. What
+// does not fit, or may have been lost, it asks the broker for itself, once,
+// however many read; they see nothing of it. Reads are served from the copy, with
+// all that this hub has written. Ephemeral topics go from hub to hub at most
+// once, and what they keep for those who come late is of this hub.
+//
+// What a failure comes to, and what shows it:
+//
+//	the feed was cut, or was too slow  read what is missing, once     TestFeedDropIsRepairedOnce
+//	a record came twice or too early   passed over, or asked for      TestBrokenBrokers
+//	more was missed than is retained   gap trimmed                    TestModel
+//	another node's position is ahead   ask, then decide               TestPositionAheadOfTheFeed
+//	the broker can't be reached        ErrUnavailable for writes and  TestPartition
+//	                                   new topics; copies are read on
+//	an acknowledgement was lost        ErrUncertain; with Idempotent  TestLostAcknowledgement
+//	                                   the retry is exact
+//	a failover lost writes             gap or reset fork, for those   TestRemote, TestModel,
+//	                                   beyond; nothing for others     TestPushOverABroker
+//	the broker lost everything         gap or reset epoch             TestRemote, TestPushOverABroker
+//	a node died                        its leases end                 TestLateOwnerIsRefused
+//
 // # The contract
 //
 // After each statement, in brackets, the tests that hold it.
@@ -134,34 +190,77 @@
 //  20. Leaving the loop over Events, Close, the end of Subscribe's context and
 //     Hub.Close each leave nothing behind. [TestEarlyBreakLeavesNothing,
 //     TestContextForgetsTheSubscription]
-//  21. A topic goes when it has no subscriber and retains nothing. Asking about
+//  21. A topic in memory goes when it has no subscriber and retains nothing. Asking about
 //     or subscribing to a topic without events leaves nothing behind.
 //     [TestIdleTopicsAreSweptAndReclaimed, TestSince]
+//  22. Drain lets each subscription finish what there was, and Kick does not.
+//     [TestDrainLetsEverybodyFinish, TestDrainGivesUp, TestKick]
+//
+// Connections:
+//
+//  23. A sink gets what a reader would get, from every start and under every
+//     policy; what it has taken counts as delivered. [TestPushStarts,
+//     TestPushPolicies, TestPushModel]
+//  24. A sink that is full costs others nothing, holds nothing but its place, and
+//     goes on exactly there. [TestFullSinkGoesOnWhereItWas,
+//     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
+//  25. An event is encoded once for each format while sinks keep up, and a
+//     delivery costs no allocation. [TestEncodedOncePerEventAndFormat,
+//     TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
+//  26. Ended is told of each end that was not asked for, once. [TestPushEnds]
+//
+// Owners:
+//
+//  27. When a lease ends, each key whose latest write is the owner's ends with one
+//     tombstone, and no other does. [TestLeaseEndIsOneTombstoneEach,
+//     TestLeaseEndCannotBeRefused]
+//  28. An owner that is late is refused, always. [TestLateOwnerIsRefused, TestModel]
+//
+// Brokers:
+//
+//  29. All hubs of a broker see a topic in one order, and a position of one is
+//     good at the others. [TestHubsShareABroker, TestMemory, TestRemote]
+//  30. Nothing that comes between any two steps of attaching a topic is lost or
+//     seen twice. [TestPublishBetweenTheStepsOfAttaching]
+//  31. Readers are told of what is gone at the broker, under every policy with a
+//     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce]
+//  32. A topic is attached once for all, kept while it is used and for a while
+//     after, and who waits for it can give up. [TestLinger, TestAttachingCanBeLeft]
+//  33. The suite of hubtest finds each of its broken brokers by the case that is
+//     named for the fault, and only by that. [TestBrokenBrokers]
 //
 // # Concurrency, speed and memory
 //
 // Everything may be called from any goroutine; a subscription has one reader at
-// a time. No user code (Configure, codecs, filters, loops over Events) runs
-// under a lock of the hub. A slow filter or loop slows its own reader. A slow
-// codec slows the readers that want the same event, since it is decoded once for
-// all of them.
+// a time. No user code (Configure, codecs, filters, loops over Events, sinks,
+// encoders, Observe) runs under a lock of the hub, and no call of a broker. A slow
+// filter or loop slows its own reader. A slow codec or encoder slows those that want
+// the same event, since it is made once for all of them. Sinks, encoders, filters and
+// Ended of connections run in the worker of a shard: one that blocks holds up the
+// connections of that shard.
 //
 // Events, their Data and their Value are shared by all readers and must not be
 // modified. They live as long as somebody holds them; the hub lets go of them
 // when they leave the log and the table. Byte limits count Data, names and keys
 // and a fixed charge an event, not the decoded values.
 //
-// A reader sleeps without a goroutine of the hub. The hub has none of its own
-// but, for a moment, the dispatcher's; a timer runs while something retained has
-// an age.
+// A reader sleeps without a goroutine of the hub. The hub has none of its own but,
+// while there is work, the dispatcher's, the shards' workers and those that talk to
+// the broker; Close waits for all of them. A timer runs while something retained has
+// an age, for each owner, and while a topic lingers.
 //
 // # Not promised
 //
-// Topics live in memory: another process is another epoch, and its subscribers
-// are told so. There is no order between topics and no write to several at
-// once. Idempotency keys are forgotten after the window, or when there are too
-// many. An age limit is exact for readers, and late by up to half a minute for
-// memory that nobody asks about.
+// Without a broker topics live in memory: another process is another epoch, and its
+// subscribers are told so. There is no order between topics and no write to several
+// at once. A position that was handed out under Coalesce stands for what was left
+// out before it only as long as the log goes on: whoever comes back with one after a
+// failover that lost the newer write of such a key, and not one more, misses that
+// key's older one. Rows of a snapshot are encoded for each connection.
+//
+// Idempotency keys are forgotten after the window, or when there are too many. An age
+// limit is exact for readers, and late by up to half a minute for memory that nobody
+// asks about.
 //
 // # Security
 //

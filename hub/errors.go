@@ -14,6 +14,20 @@ var (
 	ErrBusy = errors.New("hub: subscription has another reader")
 	// ErrNoKey: the topic holds nothing under this key.
 	ErrNoKey = errors.New("hub: no such key")
+	// ErrKicked: the subscription was ended by Hub.Kick.
+	ErrKicked = errors.New("hub: kicked")
+	// ErrDraining: the hub is being drained, and the subscription has got all
+	// there was.
+	ErrDraining = errors.New("hub: draining")
+	// ErrLeaseLost: the owner's lease has ended. What it held is gone, or
+	// about to be; it may Enter again as somebody new.
+	ErrLeaseLost = errors.New("hub: lease lost")
+	// ErrUnavailable: the broker can't be reached. Nothing was written.
+	ErrUnavailable = errors.New("hub: broker unavailable")
+	// ErrUncertain: the broker's answer to a write was lost, and nobody here
+	// knows whether it took effect. Made Idempotent, the same write may be tried
+	// again and returns the position it got, now or then.
+	ErrUncertain = errors.New("hub: write may or may not have taken effect")
 )
 
 // A ConflictError is the answer to a conditional write whose condition did not
@@ -39,6 +53,15 @@ type KindError struct {
 
 func (e *KindError) Error() string {
 	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s", e.Op, e.Topic, e.Kind)
+}
+
+// A FollowError says that the connection follows the topic already.
+type FollowError struct {
+	Topic string
+}
+
+func (e *FollowError) Error() string {
+	return fmt.Sprintf("hub: topic %q is followed already", e.Topic)
 }
 
 // A LimitError tells which limit was reached and the option that sets it.

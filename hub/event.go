@@ -33,6 +33,7 @@ type Event[T any] struct {
 	Data []byte
 
 	Deleted bool   // a tombstone: Key is gone
+	Expired bool   // a tombstone, because the lease of Key's owner has ended
 	Gap     *Gap   // set exactly on MarkGap
 	Reset   *Reset // set exactly on MarkReset
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -23,9 +24,19 @@ type Hub struct {
 	hook func(point string) // forces events between two steps in tests, else nil
 
 	closed     atomic.Bool
+	draining   atomic.Bool
+	subs       atomic.Int64    // subscriptions of all topics
+	left       chan struct{}   // of one token: there are none any more
+	ctx        context.Context // ends with Close; that of calls to the broker
+	cancel     context.CancelFunc
 	total      budget
 	dispatcher dispatcher
 	janitor    janitor
+	runner     runner
+	leases     leases // without a broker
+	shards     []*shard
+	nextShard  atomic.Uint32
+	stats      counters
 	items      sync.Pool // of *[]item, for the time of a read
 
 	// Guarded by mu, which comes before any topic's: reclaiming must see that
@@ -36,21 +47,25 @@ type Hub struct {
 	reclaimed [256]uint32
 }
 
-// New returns a hub that keeps its topics in memory. nil options are good. Close it
-// when done.
+// New returns a hub. It keeps its topics in memory unless Options has a Broker.
+// nil options are good. Close it when done.
 func New(o *Options) *Hub {
-	h := &Hub{opts: o.withDefaults(), seed: maphash.MakeSeed(), topics: make(map[string]*topic)}
+	h := &Hub{opts: o.withDefaults(), seed: maphash.MakeSeed(), topics: make(map[string]*topic), left: make(chan struct{}, 1)}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.total.max = h.opts.MaxBytes
 	h.janitor.sweep = h.sweep
+	h.shards = newShards(h)
 	return h
 }
 
 // Close ends all subscriptions with ErrClosed and refuses further use. What
-// the hub retains is gone. It returns when the hub's goroutines have ended, and
-// may be called again.
+// the hub retains is gone; what a broker keeps is not, and leases there run out.
+// It returns when the hub's goroutines have ended, and may be called again.
 func (h *Hub) Close() error {
 	h.closed.Store(true)
+	h.cancel()
 	h.janitor.close()
+	h.leases.close()
 	h.mu.Lock()
 	topics := h.topics
 	h.topics = make(map[string]*topic)
@@ -62,8 +77,26 @@ func (h *Hub) Close() error {
 		wake := t.takeWaiters()
 		t.mu.Unlock()
 		h.dispatcher.wake(wake)
+		for _, c := range t.subscriptions(func(c *cursor) bool { return c.push != nil }) {
+			c.end(ErrClosed)
+		}
 	}
 	h.dispatcher.close()
+	h.runner.close()
+	for _, t := range topics {
+		t.mu.Lock()
+		var detach func()
+		if t.link != nil {
+			detach, t.link.detach = t.link.detach, nil
+			if t.link.timer != nil {
+				t.link.timer.Stop()
+			}
+		}
+		t.mu.Unlock()
+		if detach != nil {
+			detach()
+		}
+	}
 	return nil
 }
 
@@ -141,6 +174,10 @@ func (h *Hub) open(name string) (*topic, error) {
 	if t != nil || err != nil {
 		return t, err
 	}
+	return h.make(name, cfg)
+}
+
+func (h *Hub) make(name string, cfg TopicConfig) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed.Load() {
@@ -152,24 +189,99 @@ func (h *Hub) open(name string) (*topic, error) {
 	if len(h.topics) >= h.opts.MaxTopics {
 		return nil, &LimitError{Limit: "topics", Option: "Options.MaxTopics", Max: int64(h.opts.MaxTopics), Got: int64(len(h.topics)) + 1}
 	}
-	t = newTopic(h, name, cfg, h.epoch(name))
+	t := newTopic(h, name, cfg, h.epoch(name))
+	if h.opts.Broker != nil {
+		t.link = newLink(t, h.opts.Broker)
+	}
 	h.topics[name] = t
 	return t, nil
 }
 
-// with runs f on the topic of that name, made if need be, until it meets one
-// that is not being reclaimed.
-func (h *Hub) with(name string, f func(*topic) error) error {
+// with runs f on the topic of that name, made if need be and readable after pos,
+// until it meets one that is not being reclaimed.
+func (h *Hub) with(ctx context.Context, name string, pos Position, f func(*topic) error) error {
 	for {
 		t, err := h.open(name)
 		if err != nil {
 			return err
 		}
 		h.at("found")
-		if err := f(t); err != errDead {
+		if err = t.hold(ctx, pos); err == nil {
+			err = f(t)
+			t.release()
+		}
+		if err != errDead {
 			return err
 		}
 	}
+}
+
+// look is with for those who leave nothing behind: in memory f gets a topic that
+// nobody else knows if there is none of that name. allowed refuses kinds.
+func (h *Hub) look(ctx context.Context, name string, pos Position, allowed func(Kind) error, f func(*topic) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t, cfg, virgin, err := h.find(name)
+	if err != nil {
+		return err
+	}
+	if err := allowed(cfg.Kind); err != nil {
+		return err
+	}
+	if h.opts.Broker != nil {
+		return h.with(ctx, name, pos, f)
+	}
+	if t == nil {
+		t = newTopic(h, name, cfg, virgin.epoch)
+	}
+	return f(t)
+}
+
+// write commits a write to the topic of that name.
+func (h *Hub) write(ctx context.Context, name string, w *Write) (pos Position, err error) {
+	if h.opts.Broker != nil {
+		dup := *w // goes to the heap; w stays where it is
+		return h.send(ctx, name, &dup)
+	}
+	err = h.with(ctx, name, Position{}, func(t *topic) (err error) {
+		if err := w.checkKind(name, t.kind); err != nil {
+			h.reclaim(t)
+			return err
+		}
+		pos, err = t.append(w)
+		return err
+	})
+	return pos, err
+}
+
+// send is write by the broker. The copy here, if there is one, gets the event
+// from there.
+func (h *Hub) send(ctx context.Context, name string, w *Write) (Position, error) {
+	t, cfg, _, err := h.find(name)
+	if err == nil {
+		err = w.checkKind(name, cfg.Kind)
+	}
+	if err != nil {
+		return Position{}, err
+	}
+	pos, err := h.opts.Broker.Append(ctx, BrokerTopic{Name: name, Config: cfg}, w)
+	if err != nil {
+		if errors.Is(err, ErrUncertain) {
+			h.stats.uncertain.Add(1)
+			h.observe(Incident{What: WriteUncertain, Topic: name, Err: err})
+		}
+		return pos, err
+	}
+	if t == nil {
+		return pos, nil
+	}
+	t.mu.Lock()
+	if l := t.link; pos.epoch != l.acked.epoch || pos.off > l.acked.off {
+		l.acked = pos
+	}
+	t.mu.Unlock()
+	return pos, nil
 }
 
 // reclaim forgets a topic that nothing keeps.

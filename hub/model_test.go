@@ -1,8 +1,10 @@
-package hub
+package hub_test
 
 import (
 	"fmt"
 	"maps"
+
+	. "github.com/tidewire/tidewire/hub"
 )
 
 // The model: a topic is the list of all that was ever written to it, of which
@@ -13,15 +15,33 @@ type modelLog struct {
 	retain int
 	events []modelEvent
 	revs   map[string]Position // of the live keys
+	gone   int                 // events that were trimmed, and stay so if the newest are lost
 }
 
 type modelEvent struct {
 	key, value string
 	deleted    bool
 	pos        Position
+	owner      int // whose the key is, 0: nobody's
+	id         string
 }
 
-func (l *modelLog) first() int { return max(0, len(l.events)-l.retain) }
+// A modelBreak is what happened to the log itself: readers beyond keep events
+// don't have what it has now.
+type modelBreak struct {
+	reason Reason
+	keep   int
+}
+
+func offset(p Position) uint64 {
+	_, off, _ := p.Parts()
+	return off
+}
+
+func (l *modelLog) first() int {
+	l.gone = max(l.gone, len(l.events)-l.retain)
+	return l.gone
+}
 
 // table is the table after the first n events.
 func (l *modelLog) table(n int) map[string]string {
@@ -42,8 +62,8 @@ func (l *modelLog) place(p Position, virgin Position) (int, Reason) {
 		return 0, Epoch
 	}
 	// What is no longer retained can't vouch for its tag.
-	if p.off < uint64(l.first()) {
-		return int(p.off), Trimmed
+	if offset(p) < uint64(l.first()) {
+		return int(offset(p)), Trimmed
 	}
 	at := -1
 	if p == virgin {
@@ -88,6 +108,12 @@ type modelSub struct {
 	pos     Position
 	dropped bool // terminal: Disconnect
 
+	debt int // the same, of whom this reader took over from; the hub can't know
+	// tainted: that is lost, and the reset for it has not been read to its end.
+	tainted bool
+	owed    int          // what Coalesce left out is made up for by here
+	breaks  []modelBreak // since the last read
+
 	stats SubStats
 	base  int               // where the accounts begin
 	seen  map[string]string // the reader's own table; nil: it has no complete one
@@ -98,8 +124,55 @@ func (m *modelSub) snapshot() {
 	m.cur, m.target, m.live = len(m.log.events), len(m.log.events), false
 }
 
+// heal applies what has happened to the log itself.
+func (m *modelSub) heal() {
+	reason, keep := Reason(0), max(m.cur, m.owed)
+	for _, b := range m.breaks {
+		if m.debt > b.keep {
+			m.seen = nil
+		}
+		m.tainted = m.tainted || m.owed > b.keep
+		if keep > b.keep || b.reason == Epoch {
+			reason, keep = b.reason, b.keep
+		}
+	}
+	m.breaks = nil
+	if reason == 0 || m.dropped {
+		return
+	}
+	to := m.log.first()
+	switch {
+	case m.log.kind == Keyed:
+		to = len(m.log.events)
+	case reason == Fork && keep > to:
+		to = min(keep, m.cur)
+	}
+	missed := -1
+	if reason == Trimmed && to >= m.cur {
+		missed = to - m.cur
+	}
+	if m.mark != NoMarker {
+		if missed >= 0 && m.missed >= 0 {
+			missed += m.missed
+		} else {
+			missed = -1
+		}
+	}
+	m.reason, m.missed, m.cur = reason, missed, to
+	if m.log.kind == Keyed {
+		m.mark = MarkReset
+		m.snapshot()
+		return
+	}
+	m.mark = MarkGap
+	if !m.live {
+		m.target = len(m.log.events)
+	}
+}
+
 // settle applies what has happened to the log since the last read.
 func (m *modelSub) settle() {
+	m.heal()
 	lost := m.log.first() - m.cur
 	if lost <= 0 || m.dropped {
 		return
@@ -145,6 +218,7 @@ func (m *modelSub) advance() (e *modelEvent, live bool) {
 		switch {
 		case m.policy == Coalesce && m.log.superseded(m.cur):
 			m.stats.Superseded++
+			m.owed = len(m.log.events)
 		case !m.filter(e.key, e.value, e.deleted):
 			m.stats.Filtered++
 			m.pos = e.pos
@@ -161,6 +235,7 @@ func (m *modelSub) follow(filtered uint64) error {
 		switch e := m.log.events[m.cur]; {
 		case m.policy == Coalesce && m.log.superseded(m.cur):
 			m.stats.Superseded++
+			m.owed = len(m.log.events)
 		case !m.filter(e.key, e.value, e.deleted):
 			m.stats.Filtered++
 			m.pos = e.pos
@@ -176,7 +251,7 @@ func (m *modelSub) follow(filtered uint64) error {
 func (m *modelSub) check(ev *Event[string]) error {
 	if m.mark != NoMarker {
 		want := fmt.Sprint(m.mark, m.reason, m.missed)
-		m.stats.count(m.mark, m.missed)
+		count(&m.stats, m.mark, m.missed)
 		if m.missed < 0 {
 			m.base = m.cur
 			m.rebase()
@@ -196,7 +271,7 @@ func (m *modelSub) check(ev *Event[string]) error {
 				m.seen = nil
 			}
 		default:
-			return fmt.Errorf("got %s, want %s", show([]*Event[string]{ev}), want)
+			return fmt.Errorf("got %s, want %s", Show([]*Event[string]{ev}), want)
 		}
 		return nil
 	}
@@ -204,7 +279,7 @@ func (m *modelSub) check(ev *Event[string]) error {
 		maps.DeleteFunc(m.rows, func(k, v string) bool { return !m.filter(k, v, false) })
 		if len(m.rows) > 0 {
 			if v, ok := m.rows[ev.Key]; !ok || ev.Value != v || !ev.Pos.IsZero() || ev.Marker != NoMarker {
-				return fmt.Errorf("got %s, want one of the rows %v", show([]*Event[string]{ev}), m.rows)
+				return fmt.Errorf("got %s, want one of the rows %v", Show([]*Event[string]{ev}), m.rows)
 			}
 			delete(m.rows, ev.Key)
 			m.stats.Snapshot++
@@ -218,17 +293,17 @@ func (m *modelSub) check(ev *Event[string]) error {
 	e, live := m.advance()
 	switch {
 	case live:
-		m.live = true
+		m.live, m.tainted = true, false
 		if ev.Marker != MarkLive {
-			return fmt.Errorf("got %s, want live", show([]*Event[string]{ev}))
+			return fmt.Errorf("got %s, want live", Show([]*Event[string]{ev}))
 		}
 	case e == nil:
-		return fmt.Errorf("got %s at the head", show([]*Event[string]{ev}))
+		return fmt.Errorf("got %s at the head", Show([]*Event[string]{ev}))
 	default:
 		m.cur++
 		m.stats.Delivered++
 		if ev.Marker != NoMarker || ev.Key != e.key || ev.Value != e.value || ev.Deleted != e.deleted || ev.Pos != e.pos {
-			return fmt.Errorf("got %s, want %+v", show([]*Event[string]{ev}), *e)
+			return fmt.Errorf("got %s, want %+v", Show([]*Event[string]{ev}), *e)
 		}
 		if m.seen != nil && e.key != "" {
 			if m.seen[e.key] = e.value; e.deleted {
@@ -237,7 +312,7 @@ func (m *modelSub) check(ev *Event[string]) error {
 		}
 	}
 	if (m.log.kind == Ephemeral) != ev.Pos.IsZero() {
-		return fmt.Errorf("event %s of a topic of kind %s has position %q", show([]*Event[string]{ev}), m.log.kind, ev.Pos)
+		return fmt.Errorf("event %s of a topic of kind %s has position %q", Show([]*Event[string]{ev}), m.log.kind, ev.Pos)
 	}
 	if !ev.Pos.IsZero() {
 		m.pos = ev.Pos
@@ -245,7 +320,7 @@ func (m *modelSub) check(ev *Event[string]) error {
 	return nil
 }
 
-func (s *SubStats) count(mark Marker, missed int) {
+func count(s *SubStats, mark Marker, missed int) {
 	switch {
 	case missed < 0:
 	case mark == MarkGap:

@@ -18,29 +18,23 @@ type Page[T any] struct {
 // count; that of a keyed topic is one reset marker, and the reader is to begin
 // again with a snapshot. Ephemeral topics have no Since.
 func (t *Topic[T]) Since(ctx context.Context, pos Position, limit int) (*Page[T], error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
 	if err := After(pos).check(); err != nil {
 		return nil, err
 	}
 	if limit <= 0 {
 		limit = defaultBatch
 	}
-	in, cfg, virgin, err := t.hub.find(t.name)
+	var items []item
+	var more bool
+	err := t.hub.look(ctx, t.name, pos, t.resumable, func(in *topic) error {
+		items, more = in.page(pos, min(limit, maxBatch))
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Kind == Ephemeral {
-		return nil, &KindError{Topic: t.name, Kind: cfg.Kind, Op: "Since"}
-	}
-	if in == nil {
-		// Read as from an empty log, which leaves nothing behind.
-		in = newTopic(t.hub, t.name, cfg, virgin.epoch)
-	}
-	items, more := in.page(pos, min(limit, maxBatch))
 	page := &Page[T]{Next: pos, More: more}
-	s := Sub[T]{topic: t, c: cursor{t: in}}
+	s := Sub[T]{topic: t}
 	if page.Events, err = s.take(nil, items); err != nil {
 		if len(page.Events) == 0 {
 			return nil, err
@@ -56,11 +50,20 @@ func (t *Topic[T]) Since(ctx context.Context, pos Position, limit int) (*Page[T]
 	return page, nil
 }
 
+// resumable refuses topics that have no positions.
+func (t *Topic[T]) resumable(k Kind) error {
+	if k == Ephemeral {
+		return &KindError{Topic: t.name, Kind: k, Op: "Since"}
+	}
+	return nil
+}
+
 // page reads up to n entries after a position, or a marker that says why not.
 func (t *topic) page(pos Position, n int) (items []item, more bool) {
 	c := cursor{t: t, live: true}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	c.branch = t.breaks.n
 	l := &t.log
 	l.trim(time.Now())
 	switch reason := l.locate(pos); {

@@ -33,6 +33,14 @@ type Position struct {
 	tag   uint32
 }
 
+// MakePosition returns the position of an offset in the log that epoch names,
+// which must not be 0; offset 0 is before the first event, and its tag is 0. It
+// is for brokers: others get positions and hand them back.
+func MakePosition(epoch, offset uint64, tag uint32) Position { return Position{epoch, offset, tag} }
+
+// Parts returns what MakePosition was given. It is for brokers.
+func (p Position) Parts() (epoch, offset uint64, tag uint32) { return p.epoch, p.off, p.tag }
+
 // IsZero reports whether p is no position.
 func (p Position) IsZero() bool { return p == Position{} }
 

@@ -1,4 +1,4 @@
-package hub
+package hub_test
 
 import (
 	"context"
@@ -9,6 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/hub/hubtest"
 )
 
 var modelSeed = flag.Uint64("hub.seed", 0, "run the model test with this seed only")
@@ -35,7 +40,21 @@ var opWeights = []struct {
 	{"since", 5},
 	{"snapshot", 3},
 	{"restart", 1},
+	{"owned", 6},
+	{"leave", 2},
+	{"expire", 1},
+	{"interrupt", 2},
+	{"losetail", 1},
+	{"wipe", 1},
 }
+
+// configurations are where the log is kept.
+var configurations = []string{"memory", "broker", "remote"}
+
+const (
+	owners  = 3
+	leaseOf = time.Minute
+)
 
 func randomOps(rnd *rand.Rand, n int) []op {
 	var codes []string
@@ -53,26 +72,29 @@ func randomOps(rnd *rand.Rand, n int) []op {
 // model. A failure prints its seed, and the shortest list that it shrinks to.
 func TestModel(t *testing.T) {
 	seeds := []uint64{rand.Uint64(), rand.Uint64()}
-	for i := range uint64(120) {
+	for i := range uint64(60) {
 		seeds = append(seeds, i)
 	}
 	if *modelSeed != 0 {
 		seeds = []uint64{*modelSeed}
 	}
-	for _, kind := range []Kind{Log, Keyed, Ephemeral} {
-		for _, retain := range []int{1, 4, 50} {
-			t.Run(fmt.Sprintf("%s/%d", kind, retain), func(t *testing.T) {
-				for _, seed := range seeds {
-					ops := randomOps(rand.New(rand.NewPCG(seed, 0)), 250)
-					err := runOps(kind, retain, ops)
-					if err == nil {
-						continue
+	for _, where := range configurations {
+		for _, kind := range []Kind{Log, Keyed, Ephemeral} {
+			for _, retain := range []int{1, 4, 50} {
+				t.Run(fmt.Sprintf("%s/%s/%d", where, kind, retain), func(t *testing.T) {
+					for _, seed := range seeds {
+						ops := randomOps(rand.New(rand.NewPCG(seed, 0)), 250)
+						err := runOps(t, where, kind, retain, ops)
+						if err == nil {
+							continue
+						}
+						first := err
+						ops = shrink(ops, func(ops []op) bool { return runOps(t, where, kind, retain, ops) != nil })
+						err = runOps(t, where, kind, retain, ops)
+						t.Fatalf("seed %d: %v\nshrunk to %d operations: %v\n%+v", seed, first, len(ops), err, ops)
 					}
-					ops = shrink(ops, func(ops []op) bool { return runOps(kind, retain, ops) != nil })
-					err = runOps(kind, retain, ops)
-					t.Fatalf("seed %d: %v\nshrunk to %d operations: %+v", seed, err, len(ops), ops)
-				}
-			})
+				})
+			}
 		}
 	}
 }
@@ -97,6 +119,14 @@ type pair struct {
 }
 
 type run struct {
+	where  string
+	memory *Memory
+	store  *hubtest.Store
+	node   *hubtest.Remote
+	owners [owners + 1]*Owner // from 1 on
+	lives  [owners + 1]int    // how many each has had
+	ended  map[int]bool       // owner and life
+
 	hub    *Hub
 	topic  *Topic[string]
 	log    *modelLog
@@ -107,8 +137,22 @@ type run struct {
 	n      int
 }
 
-func runOps(kind Kind, retain int, ops []op) error {
-	r := &run{}
+// runOps runs a list in a bubble.
+func runOps(t *testing.T, where string, kind Kind, retain int, ops []op) (err error) {
+	synctest.Test(t, func(t *testing.T) { err = runBubble(where, kind, retain, ops) })
+	return err
+}
+
+func runBubble(where string, kind Kind, retain int, ops []op) error {
+	r := &run{where: where, ended: map[int]bool{}}
+	switch where {
+	case "broker":
+		r.memory = NewMemory(nil)
+		defer r.memory.Close()
+	case "remote":
+		r.store = hubtest.NewStore(1, 10*time.Millisecond)
+		defer r.store.Close()
+	}
 	r.restart(kind, retain)
 	defer func() { r.hub.Close() }()
 	for i, o := range ops {
@@ -122,26 +166,6 @@ func runOps(kind Kind, retain int, ops []op) error {
 		}
 	}
 	return nil
-}
-
-func (r *run) restart(kind Kind, retain int) {
-	if r.hub != nil {
-		r.hub.Close()
-	}
-	r.hub = New(&Options{Configure: func(string) (TopicConfig, error) {
-		return TopicConfig{Kind: kind, MaxEvents: retain, MaxAge: -1}, nil
-	}})
-	r.topic = TopicOf[string](r.hub, "topic", nil)
-	r.log = &modelLog{kind: kind, retain: retain, revs: map[string]Position{}}
-	r.virgin, _ = r.topic.Head(context.Background())
-	if kind == Ephemeral {
-		r.virgin = Position{epoch: 1} // of no topic
-	}
-	r.known = append(r.known, r.virgin)
-	r.ids = map[string]Position{}
-	// Something keeps the topic, so that its log goes on.
-	r.topic.Subscribe(context.Background(), nil)
-	r.pairs = nil
 }
 
 func (r *run) do(o op) error {
@@ -168,6 +192,18 @@ func (r *run) do(o op) error {
 		return r.since(o)
 	case "snapshot":
 		return r.snapshot()
+	case "owned":
+		return r.owned(o)
+	case "leave":
+		return r.leave(o)
+	case "expire":
+		return r.expire(o)
+	case "interrupt":
+		return r.interrupt(o)
+	case "losetail":
+		return r.losetail(o)
+	case "wipe":
+		return r.wipe()
 	}
 	if len(r.pairs) == 0 {
 		return nil
@@ -184,7 +220,7 @@ func (r *run) do(o op) error {
 	pos := p.sub.Position()
 	p.sub.Close()
 	if o.code == "resume" && !pos.IsZero() {
-		return r.subscribe(After(pos), o, p.model)
+		return r.subscribe(after(pos), o, p.model)
 	}
 	return nil
 }
@@ -194,13 +230,14 @@ func key(o op) string { return fmt.Sprint("k", o.a%5) }
 // position picks one that was ever seen, now and then a forged one.
 func (r *run) position(n int) Position {
 	p := r.known[n%len(r.known)]
+	epoch, off, tag := p.Parts()
 	switch n % 11 {
 	case 0:
-		p.tag++
+		tag++
 	case 1:
-		p.off += 1000
+		off += 1000
 	}
-	return p
+	return MakePosition(epoch, off, tag)
 }
 
 func (r *run) write(o op, rev *Position) error {
@@ -211,6 +248,10 @@ func (r *run) write(o op, rev *Position) error {
 		opts = append(opts, IfMatch(*rev))
 	}
 	ctx := context.Background()
+	current, exists := r.log.revs[e.key]
+	if r.log.kind == Ephemeral && r.where != "memory" && e.deleted && !exists {
+		return nil // nobody knows
+	}
 	var err error
 	switch {
 	case r.log.kind == Log || r.log.kind == Ephemeral && o.c%4 == 0:
@@ -222,7 +263,7 @@ func (r *run) write(o op, rev *Position) error {
 	default:
 		e.pos, err = r.topic.Put(ctx, e.key, e.value, opts...)
 	}
-	current, exists := r.log.revs[e.key]
+	r.settle()
 	if rev != nil && current != *rev {
 		if c, ok := errors.AsType[*ConflictError](err); !ok || c.Current != current {
 			return fmt.Errorf("%v, want a conflict with %s", err, current)
@@ -244,6 +285,7 @@ func (r *run) write(o op, rev *Position) error {
 
 func (r *run) append(e modelEvent) {
 	r.log.events = append(r.log.events, e)
+	r.log.first()
 	if !e.pos.IsZero() {
 		r.known = append(r.known, e.pos)
 	}
@@ -257,7 +299,7 @@ func (r *run) append(e modelEvent) {
 func (r *run) idempotent(o op) error {
 	id := fmt.Sprint("id", o.c%10)
 	r.n++
-	e := modelEvent{value: fmt.Sprint(r.n)}
+	e := modelEvent{value: fmt.Sprint(r.n), id: id}
 	var err error
 	switch r.log.kind {
 	case Log:
@@ -268,6 +310,7 @@ func (r *run) idempotent(o op) error {
 	default:
 		return nil
 	}
+	r.settle()
 	if err != nil {
 		return err
 	}
@@ -282,32 +325,42 @@ func (r *run) idempotent(o op) error {
 	return nil
 }
 
-func (r *run) from(o op) From {
+// A start is a From that can be looked into.
+type start struct {
+	From
+	mode string // of its text; "" is the default
+	n    int
+	pos  Position
+}
+
+func after(p Position) start { return start{After(p), "after", 0, p} }
+
+func (r *run) from(o op) start {
 	switch o.a % 5 {
 	case 0:
-		return Start()
+		return start{Start(), "start", 0, Position{}}
 	case 1:
-		return Live()
+		return start{Live(), "live", 0, Position{}}
 	case 2:
-		return Last(o.b % 6)
+		return start{Last(o.b % 6), "last", o.b % 6, Position{}}
 	case 3:
-		return From{}
+		return start{}
 	}
-	return After(r.position(o.b))
+	return after(r.position(o.b))
 }
 
 // subscribe joins the hub and the model alike; before is whom it takes over
 // from.
-func (r *run) subscribe(f From, o op, before *modelSub) error {
+func (r *run) subscribe(f start, o op, before *modelSub) error {
 	m := &modelSub{log: r.log, policy: Policy(o.c % 3), filter: func(string, string, bool) bool { return true }}
-	so := &SubOptions[string]{From: f, Policy: m.policy, Batch: 1 + o.b%5}
+	so := &SubOptions[string]{From: f.From, Policy: m.policy, Batch: 1 + o.b%5}
 	if o.c%5 == 0 {
 		m.filter = func(_, value string, deleted bool) bool { return deleted || !strings.HasSuffix(value, "1") }
 		so.Filter = func(e *Event[string]) bool { return m.filter(e.Key, e.Value, e.Deleted) }
 	}
 	sub, err := r.topic.Subscribe(context.Background(), so)
 	if m.policy == Coalesce && r.log.kind == Log {
-		if !isKind(err) {
+		if !isKindError(err) {
 			return fmt.Errorf("Coalesce on a log: %v", err)
 		}
 		return nil
@@ -319,22 +372,22 @@ func (r *run) subscribe(f From, o op, before *modelSub) error {
 	m.target = m.cur
 	table := r.log.kind != Log
 	mode := f.mode
-	if mode == fromDefault && r.log.kind == Keyed {
-		mode = fromStart
+	if mode == "" && r.log.kind == Keyed {
+		mode = "start"
 	}
 	switch mode {
-	case fromStart:
+	case "start":
 		if table {
 			m.snapshot()
 			m.seen = map[string]string{}
 		} else {
 			m.cur = r.log.first()
 		}
-	case fromLast:
+	case "last":
 		if r.log.kind != Ephemeral {
 			m.cur = max(r.log.first(), m.cur-f.n)
 		}
-	case fromAfter:
+	case "after":
 		m.pos = f.pos
 		at, reason := r.log.place(f.pos, r.virgin)
 		m.reason, m.missed = reason, -1
@@ -345,7 +398,15 @@ func (r *run) subscribe(f From, o op, before *modelSub) error {
 		case reason == 0:
 			m.cur = at
 			if before != nil {
-				m.seen = before.seen
+				m.seen, m.debt = before.seen, max(before.owed, before.debt)
+				if before.tainted {
+					m.seen = nil
+				}
+				for _, b := range before.breaks {
+					if m.debt > b.keep {
+						m.seen = nil
+					}
+				}
 			}
 		case table:
 			m.mark = MarkReset
@@ -362,14 +423,14 @@ func (r *run) subscribe(f From, o op, before *modelSub) error {
 	if m.missed == 0 || m.mark == NoMarker || m.missed < 0 {
 		m.base = m.cur
 	}
-	if mode != fromAfter && mode != fromStart || mode == fromStart && !table {
+	if mode != "after" && mode != "start" || mode == "start" && !table {
 		m.pos = r.positionAt(m.cur)
 	}
 	if m.filtered = so.Filter != nil; m.filtered {
 		m.seen = nil
 	}
 	if r.log.kind == Ephemeral {
-		if mode != fromAfter {
+		if mode != "after" {
 			m.pos = Position{}
 		}
 		m.seen = nil
@@ -392,12 +453,12 @@ func (r *run) positionAt(n int) Position {
 func (r *run) read(p *pair, n int) error {
 	errHead := errors.New("at the head")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r.hub.hook = func(point string) {
+	SetHook(r.hub, func(point string) {
 		if point == "wait" {
 			cancel(errHead)
 		}
-	}
-	defer func() { r.hub.hook = nil }()
+	})
+	defer SetHook(r.hub, nil)
 	for range n {
 		p.model.settle()
 		events, err := p.sub.Next(ctx)
@@ -462,7 +523,7 @@ func (r *run) since(o op) error {
 		}
 		next, more = r.positionAt(end), end < len(r.log.events)
 	}
-	if got := show(page.Events); got != strings.Join(want, " ") || page.Next != next || page.More != more {
+	if got := Show(page.Events); got != strings.Join(want, " ") || page.Next != next || page.More != more {
 		return fmt.Errorf("got %q, next %s, more %v; want %q, next %s, more %v", got, page.Next, page.More, want, next, more)
 	}
 	return nil
@@ -488,4 +549,9 @@ func (r *run) snapshot() error {
 		return fmt.Errorf("snapshot %v at %s, want %v", got, s.Pos, want)
 	}
 	return nil
+}
+
+func isKindError(err error) bool {
+	_, ok := err.(*KindError)
+	return ok
 }

@@ -88,3 +88,60 @@ func TestStalledCursorsHoldNothing(t *testing.T) {
 		})
 	}
 }
+
+// The same for connections whose peers do not read.
+func TestStalledSinksHoldNothing(t *testing.T) {
+	const (
+		conns  = 10_000
+		events = 2000
+		size   = 1000
+		ring   = 64 << 10
+	)
+	h := newHub(t, TopicConfig{MaxBytes: ring, MaxEvents: -1})
+	topic := h.Topic("log")
+	enc := probe{func() {}}
+	sinks := make([]*fakeSink, conns)
+	list := make([]*Conn, conns)
+	for i := range sinks {
+		sinks[i] = &fakeSink{room: i % 4} // full after a few
+		c, err := h.Connect(sinks[i], ConnOptions{Encoder: enc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Follow(t.Context(), "log", &FollowOptions{Policy: SkipWithGap}); err != nil {
+			t.Fatal(err)
+		}
+		list[i] = c
+	}
+	h.runner.wg.Wait()
+	before, goroutines := heap(), runtime.NumGoroutine()
+	for range events {
+		if _, err := topic.Publish(t.Context(), make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		h.runner.wg.Wait()
+	}
+	for _, s := range sinks {
+		s.got = nil // what a peer has got is not the hub's
+	}
+	grown := heap() - before
+	t.Logf("%d connections missed up to %d KiB each; the heap grew by %d KiB for %d KiB in the log",
+		conns, events*size>>10, grown>>10, h.Topics()[0].Bytes>>10)
+	if limit := int64(2*ring + 200*conns + 1<<20); grown > limit {
+		t.Errorf("the heap grew by %d KiB, want at most %d", grown>>10, limit>>10)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines, %d before", n, goroutines)
+	}
+	for _, s := range sinks {
+		s.grant(-1)
+	}
+	h.runner.wg.Wait()
+	for i, c := range list {
+		a := c.Stats("log")
+		if sum := a.Delivered + a.Missed; sum != events || c.Position("log").off != events {
+			t.Fatalf("connection %d at %s: accounts %+v add up to %d, want %d", i, c.Position("log"), a, sum, events)
+		}
+	}
+}

@@ -29,6 +29,9 @@ type SubOptions[T any] struct {
 	// a keyed topic should let tombstones pass, which have no Value.
 	Filter func(*Event[T]) bool
 
+	// Label says whose subscription it is, for Kick.
+	Label string
+
 	// Batch is the most events that Next returns, up to 1024; 0 means 64.
 	Batch int
 }
@@ -46,7 +49,8 @@ type Sub[T any] struct {
 }
 
 // Events returns the subscription's stream. Its error is terminal and comes
-// last: *SlowError, *DecodeError, ErrUnsubscribed, ErrClosed or the cause of the
+// last: *SlowError, *DecodeError, ErrUnsubscribed, ErrKicked,
+// ErrDraining, ErrClosed or the cause of the
 // context that was given to Subscribe. Leaving the loop closes the
 // subscription; Position still says where to go on.
 func (s *Sub[T]) Events() iter.Seq2[*Event[T], error] {
@@ -145,27 +149,12 @@ func (s *Sub[T]) take(dst []*Event[T], items []item) ([]*Event[T], error) {
 		if ev, err = s.event(it); err != nil {
 			break
 		}
-		stats.Superseded += it.skipped
-		switch {
-		case it.gap != nil:
-			stats.Missed += uint64(max(0, it.gap.Missed))
-		case it.reset != nil:
-			stats.Superseded += uint64(max(0, it.reset.Missed))
-		}
 		if !it.pos.IsZero() {
 			pos = it.pos
 		}
-		if it.e != nil && s.filter != nil && !s.filter(ev) {
-			if !it.row {
-				stats.Filtered++
-			}
+		it.filtered = it.e != nil && s.filter != nil && !s.filter(ev)
+		if stats.add(it); it.filtered {
 			continue
-		}
-		switch {
-		case it.row:
-			stats.Snapshot++
-		case it.e != nil:
-			stats.Delivered++
 		}
 		dst = append(dst, ev)
 	}
@@ -176,9 +165,9 @@ func (s *Sub[T]) take(dst []*Event[T], items []item) ([]*Event[T], error) {
 func (s *Sub[T]) event(it *item) (*Event[T], error) {
 	switch {
 	case it.row:
-		return rowOf(s.topic, s.c.t.epoch(), it.e)
+		return rowOf(s.topic, it.e)
 	case it.e != nil:
-		return eventOf(s.topic, s.c.t.epoch(), it.e)
+		return eventOf(s.topic, it.e)
 	}
 	return &Event[T]{Topic: s.topic.name, Marker: it.mark, Pos: it.pos, Gap: it.gap, Reset: it.reset}, nil
 }

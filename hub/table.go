@@ -94,12 +94,20 @@ func (t *table) put(e *entry) {
 	t.link(r)
 }
 
-// delete removes the value of e's key, which must be there. The tombstone e
-// stays known if the log keeps it.
+// delete removes the value of e's key. The tombstone e stays known if the log
+// keeps it. There may be no such key: a copy of the table can begin behind its
+// last write.
 func (t *table) delete(e *entry, kept bool) {
 	r := t.index[e.key]
-	r.e.superseded = true
-	t.drop(r)
+	if r == nil {
+		r = &row{slot: -1}
+		t.index[e.key] = r
+	} else {
+		r.e.superseded = true
+		if r.slot >= 0 {
+			t.drop(r)
+		}
+	}
 	if kept {
 		r.e = e
 	} else {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -15,29 +16,37 @@ type topic struct {
 	hub  *Hub
 	name string
 	kind Kind
+	link *link // to the broker; nil: the log is in memory
 
 	// mu is held for a few steps in memory at a time, never across user code,
-	// I/O or a wait. Lock order: Hub.mu, topic.mu, cursor.mu.
+	// I/O or a wait. Lock order: Hub.mu, topic.mu, then cursor.mu or lease.mu.
 	mu sync.Mutex
 
 	// Guarded by mu.
 	log     memlog
-	subs    int
-	dead    bool // reclaimed: whoever still holds the pointer looks it up again
+	breaks  breaks
+	members []*cursor // the subscriptions, each knows its index
+	dead    bool      // reclaimed: whoever still holds the pointer looks it up again
 	waiters []*cursor
-	waitGen uint64 // which list of waiters a cursor's index belongs to
+	waitGen uint64  // which list of waiters a cursor's index belongs to
+	drain   bool    // nobody reads beyond the end
+	end     uint64  // if drain
+	lanes   []*lane // one for each shard with followers
+	passed  uint64  // by all lanes: frames up to here are gone
 }
 
 func newTopic(h *Hub, name string, cfg TopicConfig, epoch uint64) *topic {
-	t := &topic{hub: h, name: name, kind: cfg.Kind, log: memlog{cfg: cfg, total: &h.total, epoch: epoch}}
+	t := &topic{hub: h, name: name, kind: cfg.Kind}
+	t.log.replica = replica{cfg: cfg, total: &h.total, epoch: epoch}
 	if cfg.Kind != Log {
 		t.log.table = newTable()
 	}
 	return t
 }
 
-// append commits a write and wakes whom it concerns.
-func (t *topic) append(w *write) (Position, error) {
+// append commits a write to a log in memory and wakes whom it concerns.
+func (t *topic) append(w *Write) (Position, error) {
+	l := t.hub.leases.get(w.Owner)
 	t.mu.Lock()
 	if t.dead {
 		t.mu.Unlock()
@@ -47,9 +56,10 @@ func (t *topic) append(w *write) (Position, error) {
 		t.mu.Unlock()
 		return Position{}, ErrClosed
 	}
-	pos, appended, err := t.log.commit(t.name, w, time.Now(), t.subs > 0)
+	pos, appended, err := t.log.commit(t, l, w, time.Now(), len(t.members) > 0, false)
 	var wake []*cursor
 	if appended {
+		t.hub.stats.published.Add(1)
 		wake = t.takeWaiters()
 	}
 	idle := t.idle()
@@ -68,37 +78,99 @@ func (t *topic) append(w *write) (Position, error) {
 	return pos, err
 }
 
+// expire ends some keys of a lease that is over and reports whether there are
+// more.
+func (t *topic) expire(l *lease) (more bool) {
+	t.mu.Lock()
+	if t.dead || t.hub.closed.Load() {
+		t.mu.Unlock()
+		return false
+	}
+	n := 0
+	now := time.Now()
+	for key := range t.log.leased.keys[l] {
+		if n++; n > expireBatch {
+			more = true
+			break
+		}
+		t.hub.stats.published.Add(1)
+		t.log.commit(t, nil, &Write{Op: OpDelete, Key: key}, now, false, true)
+	}
+	wake := t.takeWaiters()
+	idle := t.idle()
+	ages := t.log.ages()
+	t.mu.Unlock()
+	t.hub.dispatcher.wake(wake)
+	if idle {
+		t.hub.reclaim(t)
+	} else if ages {
+		t.hub.janitor.arm()
+	}
+	return more
+}
+
 // join makes c a subscription of the topic.
 func (t *topic) join(c *cursor, from From) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.dead {
-		return errDead
+	if err := t.joinable(); err != nil {
+		return err
 	}
-	if t.hub.closed.Load() {
-		return ErrClosed
-	}
-	t.log.trim(time.Now())
-	t.subs++
-	c.t = t
+	t.enter(c)
 	c.start(from)
 	return nil
 }
 
-// epoch is that of the topic's positions, 0 if it has none.
-func (t *topic) epoch() uint64 {
-	if t.kind == Ephemeral {
-		return 0
+// joinable says why nobody may subscribe, and makes the log ready for it. Called
+// with mu held.
+func (t *topic) joinable() error {
+	if t.dead {
+		return errDead
 	}
-	return t.log.epoch // never changes
+	if err := t.hub.refusal(); err != nil {
+		return err
+	}
+	t.log.trim(time.Now())
+	return nil
+}
+
+// enter puts c on the list of members, leaves takes it off. Called with mu held.
+func (t *topic) enter(c *cursor) {
+	c.t = t
+	c.branch = t.breaks.n
+	c.index = len(t.members)
+	t.members = append(t.members, c)
+	t.hub.subs.Add(1)
+}
+
+func (t *topic) leaves(c *cursor) {
+	if t.hub.subs.Add(-1) == 0 {
+		t.hub.empty()
+	}
+	last := len(t.members) - 1
+	t.members[c.index] = t.members[last]
+	t.members[c.index].index = c.index
+	t.members[last] = nil
+	t.members = t.members[:last]
+	if 4*len(t.members) < cap(t.members) && cap(t.members) > 64 {
+		t.members = append(make([]*cursor, 0, 2*len(t.members)), t.members...)
+	}
 }
 
 // idle reports whether nothing keeps the topic. Called with mu held.
-func (t *topic) idle() bool { return t.subs == 0 && t.log.empty() }
+func (t *topic) idle() bool {
+	if t.link != nil {
+		return false // it lingers, see link.rest
+	}
+	return len(t.members) == 0 && t.log.empty()
+}
 
-// takeWaiters wakes the sleeping readers if they are few; else it hands the
+// takeWaiters tells the lanes that there is something new and wakes the sleeping readers if they are few; else it hands the
 // list out, which costs the same however long it is. Called with mu held.
 func (t *topic) takeWaiters() []*cursor {
+	for _, ln := range t.lanes {
+		ln.s.push(ln)
+	}
 	if len(t.waiters) > inlineWakes {
 		list := t.waiters
 		t.waiters = nil
@@ -142,15 +214,22 @@ func (t *topic) unawait(c *cursor) {
 func (t *topic) leave(c *cursor) {
 	t.mu.Lock()
 	t.unawait(c)
+	c.gone = true
+	if c.push != nil {
+		t.unlane(c.push.lane)
+	}
 	if c.view != nil {
 		t.log.table.release(c.view)
 		c.view = nil
 	}
-	t.subs--
-	if t.subs == 0 && t.kind == Ephemeral {
+	t.leaves(c)
+	if len(t.members) == 0 && t.kind == Ephemeral {
 		t.log.clearRing()
 	}
 	idle := t.idle()
+	if t.link != nil {
+		t.link.rest()
+	}
 	t.mu.Unlock()
 	if idle {
 		t.hub.reclaim(t)
@@ -174,7 +253,7 @@ func (t *topic) info() TopicInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := TopicInfo{
-		Name: t.name, Kind: t.kind, Subscribers: t.subs,
+		Name: t.name, Kind: t.kind, Subscribers: len(t.members),
 		Events: t.log.ring.n, Bytes: t.log.bytes(),
 	}
 	if t.kind != Ephemeral {
@@ -184,4 +263,49 @@ func (t *topic) info() TopicInfo {
 		i.Keys = t.log.table.live
 	}
 	return i
+}
+
+// get returns the value of a key, nil if there is none.
+func (t *topic) get(key string) *entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log.trim(time.Now())
+	return t.log.table.get(key)
+}
+
+// table returns a view of the table that does not expire, and its position.
+func (t *topic) table() (view, Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log.trim(time.Now())
+	v := *t.log.table.look(t.log.top)
+	if t.kind == Ephemeral {
+		return v, Position{}
+	}
+	return v, t.log.head()
+}
+
+// head is the position of the newest event, zero on ephemeral topics.
+func (t *topic) head() Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kind == Ephemeral {
+		return Position{}
+	}
+	return t.log.head()
+}
+
+// hold keeps the topic and waits until it can be read from after pos, zero for
+// anywhere, if it has a broker; release lets go. errDead means to look it up again.
+func (t *topic) hold(ctx context.Context, pos Position) error {
+	if t.link == nil {
+		return nil
+	}
+	return t.link.hold(ctx, pos)
+}
+
+func (t *topic) release() {
+	if t.link != nil {
+		t.link.release()
+	}
 }

@@ -2,8 +2,8 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"iter"
-	"time"
 )
 
 // A Topic is a typed view of a hub's topic of that name. It has no state of its
@@ -35,21 +35,21 @@ func (t *Topic[T]) Name() string { return t.name }
 // position, zero on ephemeral ones. When it returns v is encoded and may change.
 // It never waits for subscribers.
 func (t *Topic[T]) Publish(ctx context.Context, v T, opts ...WriteOption) (Position, error) {
-	return t.write(ctx, write{op: opPublish}, &v, opts)
+	return t.write(ctx, Write{Op: OpPublish}, &v, opts)
 }
 
 // Put makes v the value of a key of a keyed or ephemeral topic.
 func (t *Topic[T]) Put(ctx context.Context, key string, v T, opts ...WriteOption) (Position, error) {
-	return t.write(ctx, write{op: opPut, key: key}, &v, opts)
+	return t.write(ctx, Write{Op: OpPut, Key: key}, &v, opts)
 }
 
 // Delete removes a key of a keyed or ephemeral topic; its subscribers get a
 // tombstone. If the key is not there it publishes nothing and returns ErrNoKey.
 func (t *Topic[T]) Delete(ctx context.Context, key string, opts ...WriteOption) (Position, error) {
-	return t.write(ctx, write{op: opDelete, key: key}, nil, opts)
+	return t.write(ctx, Write{Op: OpDelete, Key: key}, nil, opts)
 }
 
-func (t *Topic[T]) write(ctx context.Context, w write, v *T, opts []WriteOption) (Position, error) {
+func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption) (Position, error) {
 	if ctx.Err() != nil {
 		return Position{}, context.Cause(ctx)
 	}
@@ -61,41 +61,36 @@ func (t *Topic[T]) write(ctx context.Context, w write, v *T, opts []WriteOption)
 		if data == nil {
 			data = []byte{}
 		}
-		w.data = data
+		w.Data = data
 	}
 	if err := w.apply(opts, &t.hub.opts); err != nil {
 		return Position{}, err
 	}
-	var pos Position
-	err := t.hub.with(t.name, func(in *topic) (err error) {
-		if err := w.checkKind(t.name, in.kind); err != nil {
-			t.hub.reclaim(in)
-			return err
+	pos, err := t.hub.write(ctx, t.name, &w)
+	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
+		for _, o := range opts {
+			if o.owner != nil && o.owner.lose() {
+				t.hub.observe(Incident{What: LeaseLost, Topic: t.name, Err: err})
+			}
 		}
-		pos, err = in.append(&w)
-		return err
-	})
+	}
 	return pos, err
 }
 
 // Get returns the latest event of a key, without Pos; its Rev is what IfMatch
 // wants. ErrNoKey if there is none.
 func (t *Topic[T]) Get(ctx context.Context, key string) (*Event[T], error) {
-	in, err := t.table(ctx, "Get")
+	var e *entry
+	err := t.hub.look(ctx, t.name, Position{}, t.tabled("Get"), func(in *topic) error {
+		if e = in.get(key); e == nil {
+			return ErrNoKey
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	if in == nil {
-		return nil, ErrNoKey
-	}
-	in.mu.Lock()
-	in.log.trim(time.Now())
-	e := in.log.table.get(key)
-	in.mu.Unlock()
-	if e == nil {
-		return nil, ErrNoKey
-	}
-	return rowOf(t, in.epoch(), e)
+	return rowOf(t, e)
 }
 
 // A Snapshot is a topic's table as it was at one position.
@@ -104,29 +99,19 @@ type Snapshot[T any] struct {
 	Pos Position
 
 	topic *Topic[T]
-	epoch uint64
 	view  view
 }
 
 // Snapshot returns the table of a keyed or ephemeral topic. It costs little
 // however large the table is, and what is written later does not change it.
 func (t *Topic[T]) Snapshot(ctx context.Context) (*Snapshot[T], error) {
-	in, err := t.table(ctx, "Snapshot")
+	s := &Snapshot[T]{topic: t}
+	err := t.hub.look(ctx, t.name, Position{}, t.tabled("Snapshot"), func(in *topic) error {
+		s.view, s.Pos = in.table()
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	s := &Snapshot[T]{topic: t}
-	if in == nil {
-		s.Pos, err = t.Head(ctx)
-		return s, err
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.log.trim(time.Now())
-	s.epoch = in.epoch()
-	s.view = *in.log.table.look(in.log.top) // the rows of a copy don't expire
-	if in.kind != Ephemeral {
-		s.Pos = in.log.head()
 	}
 	return s, nil
 }
@@ -139,7 +124,7 @@ func (s *Snapshot[T]) Len() int { return s.view.n }
 func (s *Snapshot[T]) All() iter.Seq2[*Event[T], error] {
 	return func(yield func(*Event[T], error) bool) {
 		for i := range s.view.n {
-			ev, err := rowOf(s.topic, s.epoch, s.view.row(i))
+			ev, err := rowOf(s.topic, s.view.row(i))
 			if !yield(ev, err) || err != nil {
 				return
 			}
@@ -147,37 +132,24 @@ func (s *Snapshot[T]) All() iter.Seq2[*Event[T], error] {
 	}
 }
 
-// table returns the topic, nil if it does not exist, or why it has no table.
-func (t *Topic[T]) table(ctx context.Context, op string) (*topic, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+// tabled refuses topics that have no table.
+func (t *Topic[T]) tabled(op string) func(Kind) error {
+	return func(k Kind) error {
+		if k == Log {
+			return &KindError{Topic: t.name, Kind: k, Op: op}
+		}
+		return nil
 	}
-	in, cfg, _, err := t.hub.find(t.name)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Kind == Log {
-		return nil, &KindError{Topic: t.name, Kind: cfg.Kind, Op: op}
-	}
-	return in, nil
 }
 
 // Head returns the position of the newest event; of a topic without any, the
 // one before the first. Zero on ephemeral topics.
-func (t *Topic[T]) Head(ctx context.Context) (Position, error) {
-	if ctx.Err() != nil {
-		return Position{}, context.Cause(ctx)
-	}
-	in, cfg, virgin, err := t.hub.find(t.name)
-	if err != nil || cfg.Kind == Ephemeral {
-		return Position{}, err
-	}
-	if in == nil {
-		return virgin, nil
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.log.head(), nil
+func (t *Topic[T]) Head(ctx context.Context) (pos Position, err error) {
+	err = t.hub.look(ctx, t.name, Position{}, func(Kind) error { return nil }, func(in *topic) error {
+		pos = in.head()
+		return nil
+	})
+	return pos, err
 }
 
 // Subscribe follows the topic. The context bounds the life of the
@@ -190,7 +162,7 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 	var from From
 	if o != nil {
 		from = o.From
-		s.filter, s.c.policy = o.Filter, o.Policy
+		s.filter, s.c.policy, s.c.label = o.Filter, o.Policy, o.Label
 		if o.Batch > 0 {
 			s.batch = min(o.Batch, maxBatch)
 		}
@@ -199,7 +171,7 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 		return nil, err
 	}
 	s.c.wake = make(chan struct{}, 1)
-	err := t.hub.with(t.name, func(in *topic) error {
+	err := t.hub.with(ctx, t.name, from.pos, func(in *topic) error {
 		if s.c.policy == Coalesce && in.kind == Log {
 			t.hub.reclaim(in)
 			return &KindError{Topic: t.name, Kind: in.kind, Op: "Subscribe with Coalesce"}

@@ -177,8 +177,8 @@ func TestEndsOfASubscription(t *testing.T) {
 							t.Error(err)
 						}
 					}
-					if in.subs != 0 || len(in.waiters) != 0 {
-						t.Errorf("%d subscribers, %d waiters are left", in.subs, len(in.waiters))
+					if len(in.members) != 0 || len(in.waiters) != 0 {
+						t.Errorf("%d subscribers, %d waiters are left", len(in.members), len(in.waiters))
 					}
 					if n := len(h.Topics()); n != 0 {
 						t.Errorf("%d topics are left", n)
@@ -273,8 +273,8 @@ func TestEarlyBreakLeavesNothing(t *testing.T) {
 		break
 	}
 	in := s.c.t
-	if in.subs != 0 || len(in.log.table.views) != 0 || len(in.waiters) != 0 {
-		t.Errorf("%d subscribers, %d views, %d waiters", in.subs, len(in.log.table.views), len(in.waiters))
+	if len(in.members) != 0 || len(in.log.table.views) != 0 || len(in.waiters) != 0 {
+		t.Errorf("%d subscribers, %d views, %d waiters", len(in.members), len(in.log.table.views), len(in.waiters))
 	}
 	for _, err := range s.Events() {
 		if err != ErrUnsubscribed {

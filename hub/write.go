@@ -1,15 +1,5 @@
 package hub
 
-type writeOp uint8
-
-const (
-	opPublish writeOp = iota
-	opPut
-	opDelete
-)
-
-func (o writeOp) String() string { return [...]string{"Publish", "Put", "Delete"}[o] }
-
 type optionKind uint8
 
 const (
@@ -18,14 +8,16 @@ const (
 	optIdempotent
 	optName
 	optKey
+	optOwner
 )
 
 // A WriteOption adds a condition, an idempotency key or an attribute to a write.
 // Of several of one kind the last counts.
 type WriteOption struct {
-	kind optionKind
-	text string
-	pos  Position
+	kind  optionKind
+	text  string
+	pos   Position
+	owner *Owner
 }
 
 // IfMatch lets a Put or Delete take effect only if the latest write of the key
@@ -52,27 +44,19 @@ func Name(name string) WriteOption { return WriteOption{kind: optName, text: nam
 // kinds get theirs by Put.
 func Key(key string) WriteOption { return WriteOption{kind: optKey, text: key} }
 
-// A write is what a log is asked to append.
-type write struct {
-	op          writeOp
-	key, name   string
-	data        []byte
-	conditional bool
-	match       Position // zero: the key must be absent
-	idem        string
-}
-
 // apply adds the options to w and checks what can be checked without the topic.
-func (w *write) apply(opts []WriteOption, o *Options) error {
+func (w *Write) apply(opts []WriteOption, o *Options) error {
 	for i := range opts {
 		switch opt := &opts[i]; opt.kind {
 		case optMatch:
-			w.conditional, w.match = true, opt.pos
+			w.Conditional, w.Match = true, opt.pos
 		case optIdempotent:
 			if err := checkName("idempotency key", "", opt.text, maxIdempotencyKey); err != nil {
 				return err
 			}
-			w.idem = opt.text
+			w.ID = opt.text
+		case optOwner:
+			w.Owner = opt.text
 		case optName:
 			if err := checkName("name", "Options.MaxNameBytes", opt.text, o.MaxNameBytes); err != nil {
 				return err
@@ -80,40 +64,42 @@ func (w *write) apply(opts []WriteOption, o *Options) error {
 			if reserved(opt.text) {
 				return &NameError{What: "name", Name: opt.text, Problem: "reserved for the hub's own events"}
 			}
-			w.name = opt.text
+			w.Name = opt.text
 		case optKey:
-			if w.op != opPublish {
+			if w.Op != OpPublish {
 				return &NameError{What: "key", Name: clip(opt.text), Problem: "given twice"}
 			}
-			w.key = opt.text
-			if w.key == "" {
+			w.Key = opt.text
+			if w.Key == "" {
 				return &NameError{What: "key", Problem: "empty"}
 			}
 		}
 	}
-	if w.op != opPublish || w.key != "" {
-		if err := checkName("key", "Options.MaxNameBytes", w.key, o.MaxNameBytes); err != nil {
+	if w.Op != OpPublish || w.Key != "" {
+		if err := checkName("key", "Options.MaxNameBytes", w.Key, o.MaxNameBytes); err != nil {
 			return err
 		}
 	}
-	if len(w.data) > o.MaxEventBytes {
-		return &LimitError{Limit: "bytes of an event", Option: "Options.MaxEventBytes", Max: int64(o.MaxEventBytes), Got: int64(len(w.data))}
+	if len(w.Data) > o.MaxEventBytes {
+		return &LimitError{Limit: "bytes of an event", Option: "Options.MaxEventBytes", Max: int64(o.MaxEventBytes), Got: int64(len(w.Data))}
 	}
 	return nil
 }
 
 // checkKind refuses what a topic of this kind does not have.
-func (w *write) checkKind(topic string, k Kind) error {
+func (w *Write) checkKind(topic string, k Kind) error {
 	op := ""
 	switch {
-	case k == Keyed && w.op == opPublish, k == Log && w.op != opPublish:
-		op = w.op.String()
-	case k == Ephemeral && w.op == opPublish && w.key != "":
+	case k == Keyed && w.Op == OpPublish, k == Log && w.Op != OpPublish:
+		op = w.Op.String()
+	case k == Ephemeral && w.Op == OpPublish && w.Key != "":
 		op = "Publish with Key"
-	case k != Keyed && w.conditional:
-		op = "conditional " + w.op.String()
-	case k == Ephemeral && w.idem != "":
-		op = "idempotent " + w.op.String()
+	case k != Keyed && w.Conditional:
+		op = "conditional " + w.Op.String()
+	case k != Keyed && w.Owner != "":
+		op = "owned " + w.Op.String()
+	case k == Ephemeral && w.ID != "":
+		op = "idempotent " + w.Op.String()
 	default:
 		return nil
 	}
