@@ -20,7 +20,7 @@ const defaultIdle = 45 * time.Second
 // it may be used by several goroutines, and each call of [Client.Events] is a
 // stream of its own.
 type Client struct {
-	// URL of the event stream.
+	// URL of the event stream, with the scheme http or https.
 	URL string
 
 	// Method is GET if empty.
@@ -111,14 +111,15 @@ func (e *ResponseError) Error() string {
 //   - the response will never be an event stream: a [*ResponseError];
 //   - an event exceeds a limit: a [*LimitError]. The next connection would meet
 //     it again, so there is none;
-//   - no request can be made: a URL without a host, a header or a last event
-//     ID (then a [*FieldError]) with control characters;
+//   - no request can be made: a URL without a host or of another scheme than
+//     http and https, a header or a last event ID (then a [*FieldError]) with
+//     control characters;
 //   - the policy's attempts are used up: a [*backoff.Error].
 //
 // Breaking out of the loop closes the connection.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s := newSession(c)
+		s := newSession(c.withHTTPOnly())
 		var last error
 		for {
 			if err := s.loop.Wait(ctx, last); err != nil {
@@ -136,6 +137,29 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 			last = s.pace(err)
 		}
 	}
+}
+
+// withHTTPOnly returns a copy whose Prepare refuses, after the caller's own, a
+// URL that no attempt can open. net/http's error for one can't be told from that
+// of a network that may be back in a moment.
+func (c *Client) withHTTPOnly() *Client {
+	own := *c
+	own.Prepare = func(r *http.Request) error {
+		if c.Prepare != nil {
+			if err := c.Prepare(r); err != nil {
+				return err
+			}
+		}
+		if r.URL == nil || r.URL.Host == "" {
+			return nil // refused for that, whatever the scheme
+		}
+		switch r.URL.Scheme {
+		case "http", "https":
+			return nil
+		}
+		return backoff.Permanent(fmt.Errorf("sse: URL %q: the scheme must be http or https (Client.URL)", r.URL.Redacted()))
+	}
+	return &own
 }
 
 // pace marks the error with the wait that the server asked for. A reconnection

@@ -3,9 +3,10 @@
 // EventSource, to [Client], or to anything else that can follow a response. The
 // token streams of language models are event streams too.
 //
-// A server that remembers, in one line:
+// A server that remembers:
 //
-//	http.Handle("/events", events) // events := sse.NewLog(nil)
+//	events, group := sse.NewLog(nil), sse.NewGroup(nil)
+//	http.Handle("/events", events.Handler(&sse.ServeOptions{Stream: sse.Options{Group: group}}))
 //
 // and somewhere in the program
 //
@@ -95,9 +96,11 @@
 // An id is a cursor: the client hands back the last one that it saw, also one
 // that came without data (NoData). Ids of [0-9A-Za-z._-] up to 128 bytes need
 // no preflight in cross-origin requests; a Log's are like that, and have an
-// epoch, so that a cursor from before a restart is recognised. A cursor is
-// hostile input: it proves nothing about its sender. Authorise each request,
-// and, where rights can change, each event (ServeOptions.Filter).
+// epoch, so that a cursor from before a restart is recognised. LastEventID and
+// Read take up to 2048 bytes, so that an id may hold the positions of several
+// topics. A cursor is hostile input: it proves nothing about its sender.
+// Authorise each request, and, where rights can change, each event
+// (ServeOptions.Filter).
 //
 // # Reading
 //

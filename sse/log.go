@@ -69,7 +69,7 @@ var _ Store = (*Log)(nil)
 
 // A Log keeps the newest events of a stream, so that a client that comes back
 // gets exactly those that it missed. It serves clients by itself
-// ([Log.ServeHTTP], [Log.Serve]), or hands out its events ([Log.Follow]).
+// ([Log.Handler], [Log.Serve], [Log.ServeHTTP]), or hands out its events ([Log.Follow]).
 //
 // Replay and live events are one path: a follower is a position in the log, so
 // there is no hand-over between the two that could lose or repeat an event,

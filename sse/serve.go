@@ -33,8 +33,24 @@ type ServeOptions struct {
 // where there is none.
 const maxFiltered = 64
 
-// ServeHTTP serves the log as an event stream, with the default options.
+// ServeHTTP serves the log as an event stream, with the default options: no
+// [Group] holds these streams, so nothing drains or limits them. [Log.Handler]
+// takes options.
 func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = l.Serve(w, r, nil) }
+
+// Handler returns a handler that serves the log with these options, which are
+// copied. With a Group in them the streams can be limited, and drained at the
+// server's end:
+//
+//	group := sse.NewGroup(nil)
+//	mux.Handle("GET /events", events.Handler(&sse.ServeOptions{Stream: sse.Options{Group: group}}))
+func (l *Log) Handler(o *ServeOptions) http.Handler {
+	var opts ServeOptions
+	if o != nil {
+		opts = *o
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = l.Serve(w, r, &opts) })
+}
 
 // Serve answers the request with the log's events after the client's cursor
 // (see [LastEventID]), those that are kept and those to come, until the stream

@@ -235,3 +235,36 @@ func TestServeDrains(t *testing.T) {
 		}
 	})
 }
+
+// A handler that the log makes by itself takes part in the group's limit and
+// drain, and does not look at its options again.
+func TestLogHandlerJoinsTheGroup(t *testing.T) {
+	inBubbles(t, func(t *testing.T, tr transport) {
+		l := sse.NewLog(nil)
+		g := sse.NewGroup(&sse.GroupOptions{MaxStreams: 2})
+		opts := &sse.ServeOptions{Stream: sse.Options{Group: g}}
+		h := l.Handler(opts)
+		opts.Stream.Group = nil
+		s := tr.start(t, h, nil)
+		bodies := open(t, s, 2)
+		if resp := s.get(); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("the third stream got %d", resp.StatusCode)
+		}
+		if err := g.Drain(t.Context()); err != nil || g.Len() != 0 {
+			t.Fatalf("Drain: %v, %d left", err, g.Len())
+		}
+		for _, br := range bodies {
+			readBlock(t, br) // the cursor
+			if block := readBlock(t, br); !lastRetry.MatchString(block) {
+				t.Errorf("%q, want a time to come back", block)
+			}
+		}
+	})
+	t.Run("nil options", func(t *testing.T) {
+		l := sse.NewLog(nil)
+		br := bufio.NewReader(piped[1].start(t, l.Handler(nil), nil).get().Body)
+		if block := readBlock(t, br); !strings.Contains(block, "retry: ") {
+			t.Errorf("%q", block)
+		}
+	})
+}
