@@ -23,7 +23,8 @@ type ReadOptions struct {
 	// limits allow, and at least 64 KiB.
 	MaxLine int
 
-	// MaxID limits an event's id. The default is 1024.
+	// MaxID limits an event's id. The default is 2048, which is also
+	// what [LastEventID] takes.
 	MaxID int
 
 	// LastEventID is the last event ID to begin with: events have it until

@@ -8,8 +8,10 @@ import (
 )
 
 // maxCursor is the longest last event ID that is taken from a request, in
-// bytes.
-const maxCursor = 1024
+// bytes. The longest that make sense are several positions in one, such as
+// those of the sixteen topics of one stream, of 64 bytes and a separator each:
+// 1039. Servers take 8 KiB of a header at least.
+const maxCursor = 2048
 
 // LastEventID returns the cursor of a client that comes back: the
 // Last-Event-ID header, else the query parameter last_event_id, else
@@ -18,7 +20,7 @@ const maxCursor = 1024
 //
 // The client can send what it likes, so the result is hostile input, but safe
 // to log, to compare and to send back: valid UTF-8 without control characters
-// and not more than 1024 bytes. What is bad is replaced by U+FFFD and what is
+// and not more than 2048 bytes. What is bad is replaced by U+FFFD and what is
 // longer is cut, so that it matches no position and the client is told of a
 // gap; an empty result would let it miss events without a sign.
 func LastEventID(r *http.Request) string {
