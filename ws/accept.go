@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -40,6 +41,12 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled bo
 }
 
 func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled bool) (*Conn, error) {
+	if w == nil || r == nil {
+		return nil, &HandshakeError{Reason: "the ResponseWriter or the request is nil"}
+	}
+	if why := o.check(); why != "" {
+		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: why})
+	}
 	if e := checkUpgrade(r, o); e != nil {
 		return nil, refuse(w, e)
 	}
@@ -51,7 +58,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled b
 
 	if err := o.Group.expect(); err != nil {
 		e := &HandshakeError{StatusCode: http.StatusServiceUnavailable, Reason: "the server is going away", Err: err, Header: http.Header{}}
-		e.Header.Set("Retry-After", strconv.Itoa(1+rand.IntN(1+int(o.Group.spread()/time.Second))))
+		e.Header.Set("Retry-After", strconv.FormatInt(1+rand.Int64N(1+int64(o.Group.spread()/time.Second)), 10))
 		return nil, refuse(w, e)
 	}
 	c, err := takeOver(w, r, response, subprotocol, o, handled)
@@ -68,12 +75,21 @@ func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled b
 // takeOver hijacks the connection and sends the response.
 func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotocol string, o *AcceptOptions, handled bool) (*Conn, error) {
 	nc, brw, err := http.NewResponseController(w).Hijack()
+	if errors.Is(err, http.ErrHijacked) { // by a second Accept, say; net/http would log an answer
+		return nil, &HandshakeError{Reason: "the connection was taken over before", Err: err}
+	}
 	if err != nil {
-		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the connection can't be taken over", Err: err})
+		return nil, refuse(w, cantHijack(w, err))
+	}
+	if nc == nil {
+		return nil, &HandshakeError{Reason: "the ResponseWriter handed over no connection", Err: fmt.Errorf("ws: %T.Hijack returned nil", w)}
 	}
 	// From here on the connection is ours to close, and nothing of net/http may be kept: what its reader holds is the
 	// beginning of the first frames.
-	early := buffered(brw.Reader)
+	var early []byte
+	if brw != nil && brw.Reader != nil {
+		early = buffered(brw.Reader)
+	}
 	if err := sendResponse(nc, response, orOff(o.HandshakeTimeout, defaultHandshakeTimeout)); err != nil {
 		_ = nc.Close() // err says more
 		return nil, &HandshakeError{Reason: "the response could not be sent", Err: err}
@@ -87,7 +103,31 @@ func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotoc
 	return c, nil
 }
 
-// refuse answers the request and returns e as an error.
+// cantHijack finds out whose ResponseWriter it is that does not let go of the connection.
+func cantHijack(w http.ResponseWriter, err error) *HandshakeError {
+	e := &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the connection can't be taken over", Err: err}
+	if !errors.Is(err, http.ErrNotSupported) {
+		return e
+	}
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		inner := u.Unwrap()
+		if inner == nil {
+			break
+		}
+		w = inner
+	}
+	e.Reason += ": the ResponseWriter is wrapped by middleware that has neither Hijack nor Unwrap; " +
+		"give it Unwrap() http.ResponseWriter, or route this handler around it"
+	e.Err = fmt.Errorf("ws: %T can't be hijacked: %w", w, err)
+	return e
+}
+
+// refuse answers the request and returns e as an error. The reason is told to the client too, also where it is the
+// server's mistake: whoever tries it out sees that first. It has nothing of the request in it that is not quoted.
 func refuse(w http.ResponseWriter, e *HandshakeError) error {
 	maps.Copy(w.Header(), e.Header)
 	http.Error(w, "websocket: "+e.Reason, e.StatusCode)

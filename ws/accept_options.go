@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -8,14 +9,24 @@ import (
 // AcceptOptions are the server's choices. nil and the zero value are good and safe. They are read when Accept is
 // called and never changed.
 type AcceptOptions struct {
-	// Origins are the web origins, besides the host that was asked, whose pages may connect: "https://app.example.com",
-	// "https://*.example.com" (one label or more in place of the star), "https://example.com:8443", or "null" for
-	// sandboxed pages and files. A request without an Origin field does not come from a browser and is allowed.
+	// Origins are the web origins, besides the host that was asked, whose pages may connect, as scheme, host and, where
+	// it is not the scheme's own, port:
+	//
+	//	https://app.example.com       this one, in any case of letters
+	//	https://example.com:8443      with a port
+	//	https://*.example.com         all below example.com, at any depth, and not example.com itself
+	//	chrome-extension://abcdef     an extension, or an app with a scheme of its own
+	//	null                          sandboxed pages, and files
+	//
+	// An entry that could never match (without a scheme, with a path or a slash at the end, a star elsewhere or alone)
+	// makes Accept answer every request with 500, and say in its error how to write the entry. A request without an
+	// Origin field does not come from a browser and is allowed.
 	Origins []string
 	// InsecureAnyOrigin lets the pages of every site connect with their visitors' cookies.
 	InsecureAnyOrigin bool
 	// ProxyHostHeader is the request header field in which a trusted proxy tells the host that the browser asked for,
-	// such as "X-Forwarded-Host". The proxy must overwrite it. Empty: the request's own Host counts.
+	// such as "X-Forwarded-Host". It holds nothing but that host, and the proxy must overwrite it. Empty: the request's
+	// own Host counts.
 	ProxyHostHeader string
 
 	// Subprotocols are the application protocols spoken here, the best first. The first that the client offers too is
@@ -37,7 +48,8 @@ type AcceptOptions struct {
 	// MessageLimit bounds an incoming message in bytes. A frame that declares more is refused with 1009 before its
 	// payload comes. 0: 1 MiB. Negative: none.
 	MessageLimit int64
-	// FrameLimit bounds the frames of an incoming message. 0: 10,000. Negative: none.
+	// FrameLimit bounds the frames of an incoming message. 0: 10,000, with which a client that cuts its messages into
+	// frames of 4 KiB gets no further than 40 MiB, whatever MessageLimit says. Negative: none.
 	FrameLimit int
 
 	// PingInterval is how long the peer may be silent before it is asked for a sign of life. 0: 30 s. Negative: never.
@@ -53,4 +65,26 @@ type AcceptOptions struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds the closing of the connection, all in all. 0 or negative: 5 s.
 	CloseTimeout time.Duration
+}
+
+// check says what in the options could never do what it is there for, or "".
+func (o *AcceptOptions) check() string {
+	for _, entry := range o.Origins {
+		if _, why := parseOriginEntry(entry); why != "" {
+			return fmt.Sprintf("AcceptOptions.Origins: %s: %s", quote(entry), why)
+		}
+	}
+	for _, p := range o.Subprotocols {
+		if !isToken(p) {
+			return fmt.Sprintf("AcceptOptions.Subprotocols: %s is not a token, so no client can offer it", quote(p))
+		}
+	}
+	switch name := o.ProxyHostHeader; {
+	case name == "":
+	case !isToken(name):
+		return fmt.Sprintf("AcceptOptions.ProxyHostHeader: %s is not the name of a field", quote(name))
+	case equalFold(name, "Host"), equalFold(name, "Forwarded"): // the one is taken out of the header, the other holds more
+		return fmt.Sprintf(`AcceptOptions.ProxyHostHeader: %q does not hold the host alone; leave the option empty, or have the proxy set a field like "X-Forwarded-Host"`, name)
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -159,8 +160,8 @@ func TestServerHandshakeRefusesHTTP2(t *testing.T) {
 	r, _ := http.NewRequest("GET", "http://tidewire.test/", nil)
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
 	w := &recorder{header: http.Header{}}
-	if c, err := ws.Accept(w, r, nil); err == nil || w.status != 505 {
-		t.Errorf("Accept = %v, %v; status %d", c, err, w.status)
+	if c, err := ws.Accept(w, r, nil); err == nil || w.status != 505 || !strings.Contains(w.body.String(), "HTTP/1.1") {
+		t.Errorf("Accept = %v, %v; status %d, %s", c, err, w.status, &w.body)
 	}
 }
 
@@ -184,6 +185,123 @@ func TestAcceptWithoutHijackerIsAnOrdinaryReply(t *testing.T) {
 	_, err = ws.Accept(w, r, nil)
 	if !errors.Is(err, http.ErrNotSupported) || w.status != 500 {
 		t.Errorf("Accept: %v, status %d; want http.ErrNotSupported, 500", err, w.status)
+	}
+}
+
+// Options that can't work are the server's fault: 500, and the error and the response name the option. In both forms, and
+// for every client, so that the first one who tries it out sees it.
+func TestWrongOptionsAnswer500(t *testing.T) {
+	opts := &ws.AcceptOptions{Origins: []string{"app.example.com"}}
+	refused := make(chan error, 2)
+	opts.Observer = &ws.Observer{Refused: func(_ *http.Request, err *ws.HandshakeError) { refused <- err }}
+	for _, fm := range forms {
+		resp, body := exchange(t, fm.echo(t, opts), upgradeRequest(""))
+		err := <-refused
+		for _, s := range []string{body, err.Error()} {
+			if resp.StatusCode != 500 || !strings.Contains(s, "AcceptOptions.Origins") || !strings.Contains(s, `"https://app.example.com"`) {
+				t.Errorf("%s: status %d: %s", fm.name, resp.StatusCode, s)
+			}
+		}
+	}
+}
+
+// What a developer needs is in the body of the 403, as plain text.
+func TestForeignOriginsResponse(t *testing.T) {
+	resp, body := exchange(t, accept403(t), upgradeRequest("", "Origin: https://<script>alert(1)"))
+	if resp.StatusCode != 403 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") || resp.Header.Get("X-Content-Type-Options") != "nosniff" ||
+		!strings.Contains(body, "AcceptOptions.Origins") || !strings.Contains(body, `"tidewire.test"`) || strings.Contains(body, "<") || len(body) > 1000 {
+		t.Errorf("%d %v: %s", resp.StatusCode, resp.Header, body)
+	}
+}
+
+func accept403(t *testing.T) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := ws.Accept(w, r, nil); err == nil {
+			t.Error("it was accepted")
+		}
+	})
+}
+
+// opaque is middleware's ResponseWriter that hides everything.
+type opaque struct{ w http.ResponseWriter }
+
+func (o opaque) Header() http.Header         { return o.w.Header() }
+func (o opaque) Write(p []byte) (int, error) { return o.w.Write(p) }
+func (o opaque) WriteHeader(status int)      { o.w.WriteHeader(status) }
+
+// hands gives what it was told to as the connection.
+type hands struct {
+	http.ResponseWriter
+	nc  net.Conn
+	brw *bufio.ReadWriter
+	err error
+}
+
+func (h hands) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.nc, h.brw, h.err }
+
+func TestWrappedResponseWriterIsNamed(t *testing.T) {
+	failed := make(chan error, 1)
+	try := func(wrap func(http.ResponseWriter) http.ResponseWriter) (int, string, error) {
+		resp, body := exchange(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := ws.Accept(wrap(w), r, nil)
+			failed <- err
+		}), upgradeRequest(""))
+		return resp.StatusCode, body, <-failed
+	}
+	status, body, err := try(func(w http.ResponseWriter) http.ResponseWriter { return wrapper{opaque{w}} })
+	if status != 500 || !errors.Is(err, http.ErrNotSupported) || !strings.Contains(err.Error(), "ws_test.opaque") || !strings.Contains(err.Error(), "Unwrap() http.ResponseWriter") {
+		t.Errorf("%d, %v", status, err)
+	}
+	if !strings.Contains(body, "middleware") || strings.Contains(body, "ws_test") {
+		t.Errorf("body %q", body)
+	}
+	// Broken middleware: an error of its own, no connection, a connection without a reader.
+	broken := errors.New("broken")
+	if status, _, err := try(func(w http.ResponseWriter) http.ResponseWriter { return hands{w, nil, nil, broken} }); status != 500 || !errors.Is(err, broken) {
+		t.Errorf("its own error: %d, %v", status, err)
+	}
+	if _, _, err := try(func(w http.ResponseWriter) http.ResponseWriter { return hands{w, nil, nil, nil} }); err == nil {
+		t.Error("no connection, and no error")
+	}
+	if status, _, err := try(func(w http.ResponseWriter) http.ResponseWriter {
+		nc, _, err := w.(http.Hijacker).Hijack()
+		return hands{w, nc, nil, err}
+	}); status != 101 || err != nil {
+		t.Errorf("no reader: %d, %v", status, err)
+	}
+}
+
+// A second Accept of the same request is an error, and nothing is written to the connection of the first.
+func TestSecondAcceptIsAnError(t *testing.T) {
+	url, opts := overMemory.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := ws.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := ws.Accept(w, r, nil); !errors.Is(err, http.ErrHijacked) {
+			t.Errorf("again: %v", err)
+		}
+		echo(c)
+	}))
+	c := dial(t, url, opts)
+	c.Write(patient(t), ws.Text, []byte("x"))
+	if _, p, err := c.Read(patient(t)); err != nil || string(p) != "x" {
+		t.Errorf("Read: %q, %v", p, err)
+	}
+}
+
+func TestAcceptOfNothingIsAnError(t *testing.T) {
+	r, _ := http.NewRequest("GET", "http://tidewire.test/", nil)
+	for _, f := range []func() (*ws.Conn, error){
+		func() (*ws.Conn, error) { return ws.Accept(nil, nil, nil) },
+		func() (*ws.Conn, error) { return ws.Accept(&recorder{header: http.Header{}}, nil, nil) },
+		func() (*ws.Conn, error) { return ws.Accept(nil, r, nil) },
+		func() (*ws.Conn, error) { return ws.Accept(&recorder{header: http.Header{}}, &http.Request{}, nil) },
+	} {
+		if c, err := f(); c != nil || err == nil {
+			t.Errorf("%v, %v", c, err)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"time"
 )
 
 var (
@@ -15,9 +17,14 @@ var (
 
 	// ErrReadByHandler is returned by the methods that read, on a connection of Handler: what comes goes to its Events.
 	ErrReadByHandler = errors.New("ws: the connection is read by Handler")
+
+	errNilContext = errors.New("ws: the context is nil")
 )
 
 // CloseError says that the connection has ended, and how. Every later call returns the same one.
+//
+// Its text begins with "closed by the peer", "closed by this side" or, where it ended and nobody had closed it,
+// "connection lost".
 type CloseError struct {
 	// Code and Reason of the close frame. CloseNoStatus: the frame had none. CloseAbnormal: there was no close frame.
 	Code   CloseCode
@@ -31,11 +38,17 @@ type CloseError struct {
 }
 
 func (e *CloseError) Error() string {
-	who := "by the peer"
-	if e.Local {
-		who = "by this side"
+	var s string
+	switch {
+	case e.Code == CloseAbnormal && e.Local:
+		s = "ws: closed by this side without a close frame (1006)"
+	case e.Code == CloseAbnormal: // nobody said that it was to end
+		s = "ws: connection lost without a close frame (1006)"
+	case e.Local:
+		s = fmt.Sprintf("ws: closed by this side: %v", e.Code)
+	default:
+		s = fmt.Sprintf("ws: closed by the peer: %v", e.Code)
 	}
-	s := fmt.Sprintf("ws: closed %s: %v", who, e.Code)
 	if e.Reason != "" {
 		s += fmt.Sprintf(": %q", e.Reason)
 	}
@@ -69,13 +82,16 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
+	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
+		return fmt.Sprintf("ws: limit reached: %s (%s = %v)", e.Limit, e.Option, time.Duration(e.Max))
+	}
 	return fmt.Sprintf("ws: limit reached: %s (%s = %d)", e.Limit, e.Option, e.Max)
 }
 
 func (e *LimitError) Unwrap() error { return e.Err }
 
 // CloseStatus returns the close code that err tells of: what the peer sent, or what this side sent when it closed or
-// failed the connection. It is 0 when err tells of none, CloseAbnormal when there was no close frame.
+// failed the connection. It is 0 when err tells of none, also for nil, and CloseAbnormal when there was no close frame.
 func CloseStatus(err error) CloseCode {
 	if e, ok := errors.AsType[*CloseError](err); ok {
 		return e.Code

@@ -1,13 +1,15 @@
 package ws
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
-// origin is a parsed Origin header field (RFC 6454, section 7): scheme, host and port, in lower case, the port always
-// there, IPv6 addresses in their shortest form.
+// origin is a parsed Origin header field (RFC 6454, section 7): scheme, host and port, in lower case, the port of http
+// and https always there, IPv6 addresses in their shortest form.
 type origin struct{ scheme, host, port string }
 
 // defaultPort is "" for schemes that have none here.
@@ -21,16 +23,27 @@ func defaultPort(scheme string) string {
 	return ""
 }
 
-// parseOrigin accepts what browsers send for pages of the web: "http://host", "https://host:port". All else, "null"
-// too, is not ok.
+// parseOrigin accepts what browsers send for pages: "http://host", "https://host:port", and the like with a scheme of
+// their own for extensions and apps. All else, "null" too, is not ok.
 func parseOrigin(s string) (o origin, ok bool) {
 	scheme, rest, found := strings.Cut(s, "://")
-	scheme = strings.ToLower(scheme)
-	if !found || defaultPort(scheme) == "" {
+	if !found || !isScheme(scheme) {
 		return origin{}, false
 	}
+	scheme = strings.ToLower(scheme)
 	host, port, ok := splitHostPort(rest, defaultPort(scheme))
 	return origin{scheme, host, port}, ok
+}
+
+// isScheme follows RFC 3986, section 3.1.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		b := lower(s[i])
+		if (b < 'a' || b > 'z') && (i == 0 || (b < '0' || b > '9') && strings.IndexByte("+-.", b) < 0) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // splitHostPort takes a host with or without a port apart, for comparison. It refuses what is more or less than that.
@@ -70,10 +83,14 @@ func splitHostPort(s, defaultPort string) (host, port string, ok bool) {
 			return "", "", false
 		}
 	}
+	if n, _ := strconv.Atoi(port); n > 65535 {
+		return "", "", false
+	}
 	return host, port, true
 }
 
-// checkOrigin says why the request's origin is refused, or "".
+// checkOrigin says why the request's origin is refused, and how it would be allowed, or "". All that comes from the
+// request is quoted.
 //
 // A request without the field does not come from a browser. Same host means the host and port that the browser
 // connected to; where this server does TLS itself an http page is another origin, and behind a proxy that does TLS
@@ -87,41 +104,108 @@ func checkOrigin(r *http.Request, opts *AcceptOptions) string {
 		return "more than one Origin"
 	}
 	o, ok := parseOrigin(lines[0])
-	for _, pattern := range opts.Origins {
-		if pattern == "null" && lines[0] == "null" || ok && o.matches(pattern) {
+	for _, entry := range opts.Origins {
+		if p, why := parseOriginEntry(entry); why == "" && p.names(lines[0], o, ok) {
 			return ""
 		}
 	}
+	given := quote(lines[0])
 	if !ok {
-		return "origin is not allowed"
-	}
-	host := r.Host
-	if opts.ProxyHostHeader != "" {
-		given := r.Header.Values(opts.ProxyHostHeader)
-		if len(given) != 1 {
-			return "no host from the proxy to compare the origin with"
+		if lines[0] == "null" {
+			return `origin "null" (a sandboxed page, or a file) is not allowed; AcceptOptions.Origins would have to list it as "null"`
 		}
-		host = trimSpace(given[0])
+		return "origin " + given + " is not an origin of the web"
+	}
+	host, from := r.Host, "the host asked for"
+	if name := opts.ProxyHostHeader; name != "" {
+		values := r.Header.Values(name)
+		if len(values) != 1 {
+			return fmt.Sprintf("origin %s has no host to be compared with: the request has %d fields %s (AcceptOptions.ProxyHostHeader)", given, len(values), name)
+		}
+		host, from = trimSpace(values[0]), "the host in "+name
 	}
 	h, port, hostOK := splitHostPort(host, defaultPort(o.scheme))
-	if !hostOK || h != o.host || port != o.port || r.TLS != nil && o.scheme != "https" {
-		return "origin is not allowed"
+	switch {
+	case !hostOK || h != o.host || port != o.port || defaultPort(o.scheme) == "":
+		why := fmt.Sprintf("origin %s is not %s, %s; AcceptOptions.Origins would have to list it", given, from, quote(host))
+		if opts.ProxyHostHeader == "" {
+			why += ", or AcceptOptions.ProxyHostHeader to name the field in which a proxy tells the host that was asked"
+		}
+		return why
+	case r.TLS != nil && o.scheme != "https":
+		return fmt.Sprintf("origin %s is not https, which %s is; AcceptOptions.Origins would have to list it", given, quote(host))
 	}
 	return ""
 }
 
-// matches reports whether the pattern, an entry of AcceptOptions.Origins, names o. In "https://*.example.com" the
-// star stands for one label or more, never for none.
-func (o origin) matches(pattern string) bool {
-	scheme, rest, found := strings.Cut(pattern, "://")
-	if !found {
+// maxQuoted is how many bytes of a stranger's text are told in an error.
+const maxQuoted = 200
+
+// quote makes a stranger's text fit for an error and for the body of a response: bounded, in ASCII without control
+// characters, and without what could begin something in HTML.
+func quote(s string) string {
+	if len(s) > maxQuoted {
+		s = s[:maxQuoted] + "..."
+	}
+	return harmless.Replace(strconv.QuoteToASCII(s))
+}
+
+var harmless = strings.NewReplacer("<", `\x3c`, ">", `\x3e`, "&", `\x26`, "'", `\x27`)
+
+// originEntry is a parsed entry of AcceptOptions.Origins.
+type originEntry struct {
+	null   bool // "null"
+	below  bool // "https://*.example.com": the domains below origin's
+	origin origin
+}
+
+// parseOriginEntry says in why what is wrong with an entry that no origin could ever match, and how to write it.
+func parseOriginEntry(s string) (e originEntry, why string) {
+	if s == "null" {
+		return originEntry{null: true}, ""
+	}
+	scheme, rest, found := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	switch {
+	case s == "":
+		return originEntry{}, "it is empty"
+	case s == "*":
+		return originEntry{}, "there is no star for all origins: that is the option InsecureAnyOrigin"
+	case !found:
+		return originEntry{}, `there is no scheme: write "https://` + strings.TrimRight(s, "/") + `"`
+	case scheme == "ws", scheme == "wss":
+		return originEntry{}, `the origin is the page's: write "http` + scheme[2:] + "://" + rest + `"`
+	}
+	host, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		host, path = rest[:i], rest[i:]
+	}
+	if path != "" {
+		return originEntry{}, fmt.Sprintf(`an origin ends with the host or port, without %q: write "%s://%s"`, path, scheme, host)
+	}
+	host, e.below = strings.CutPrefix(host, "*.")
+	if strings.Contains(host, "*") {
+		return originEntry{}, `a star stands only for the first labels of the host, as in "https://*.example.com"`
+	}
+	o, ok := parseOrigin(scheme + "://" + host)
+	if !ok {
+		return originEntry{}, `it is not scheme, host (of letters beyond ASCII its xn-- form) and perhaps port, as in "https://example.com:8443"`
+	}
+	e.origin = o
+	return e, ""
+}
+
+// names reports whether the entry stands for an Origin field, which was parsed as o if ok. In "https://*.example.com"
+// the star stands for one label or more, never for none.
+func (e originEntry) names(field string, o origin, ok bool) bool {
+	switch {
+	case e.null:
+		return field == "null"
+	case !ok:
 		return false
+	case e.below:
+		label, below := strings.CutSuffix(o.host, "."+e.origin.host)
+		return below && label != "" && o.scheme == e.origin.scheme && o.port == e.origin.port
 	}
-	if suffix, wild := strings.CutPrefix(rest, "*."); wild {
-		p, ok := parseOrigin(scheme + "://" + suffix)
-		label, below := strings.CutSuffix(o.host, "."+p.host)
-		return ok && below && label != "" && o.scheme == p.scheme && o.port == p.port
-	}
-	p, ok := parseOrigin(pattern)
-	return ok && o == p
+	return o == e.origin
 }

@@ -3,6 +3,7 @@ package ws
 import (
 	"crypto/tls"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -62,6 +63,10 @@ func TestOriginPolicy(t *testing.T) {
 		{name: "wildcard with an empty label", host: "example.com", origins: []string{"https://.example.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: refused},
 		{name: "wildcard is no suffix", host: "example.com", origins: []string{"https://evilexample.org"}, opts: AcceptOptions{Origins: []string{"https://*.example.org"}}, want: refused},
 		{name: "a star alone is no pattern", host: "example.com", origins: []string{"https://evil.com"}, opts: AcceptOptions{Origins: []string{"*"}}, want: refused},
+		{name: "app listed", host: "example.com", origins: []string{"chrome-extension://abcdef"}, opts: AcceptOptions{Origins: []string{"chrome-extension://abcdef"}}, want: allowed},
+		{name: "another app", host: "example.com", origins: []string{"chrome-extension://abcdeg"}, opts: AcceptOptions{Origins: []string{"chrome-extension://abcdef"}}, want: refused},
+		{name: "app listed with a port", host: "example.com", origins: []string{"capacitor://localhost:1"}, opts: AcceptOptions{Origins: []string{"capacitor://localhost"}}, want: refused},
+		{name: "wildcard with a port", host: "example.com", origins: []string{"https://a.example.org:8443"}, opts: AcceptOptions{Origins: []string{"https://*.example.org:8443"}}, want: allowed},
 		{name: "any", host: "example.com", origins: []string{"null"}, opts: AcceptOptions{InsecureAnyOrigin: true}, want: allowed},
 
 		{name: "proxy's host", host: "10.0.0.1:8080", origins: []string{"https://example.com"}, opts: AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, proxy: []string{"example.com"}, want: allowed},
@@ -86,5 +91,92 @@ func TestOriginPolicy(t *testing.T) {
 				t.Errorf("origin %q at host %q: allowed = %v (%s)", test.origins, test.host, got, why)
 			}
 		})
+	}
+}
+
+// An entry that no page could ever match is refused, with a word on how to write it.
+func TestOriginsThatCouldNeverMatchAreRefused(t *testing.T) {
+	for entry, hint := range map[string]string{
+		"":                              "empty",
+		"*":                             "InsecureAnyOrigin",
+		"example.com":                   `"https://example.com"`,
+		"example.com/":                  `"https://example.com"`,
+		"//example.com":                 "no scheme",
+		"localhost:3000":                "no scheme",
+		"https://example.com/":          `"https://example.com"`,
+		"https://*.example.com/app?x":   `"https://*.example.com"`,
+		"https://*":                     "first labels",
+		"*://example.com":               "scheme",
+		"https://a.*.example.com":       "first labels",
+		"https://example.*":             "first labels",
+		"https://example.com:*":         "first labels",
+		"https://*.*.example.com":       "first labels",
+		"https://*.":                    "scheme, host",
+		"https://":                      "scheme, host",
+		"https://example.com:99999":     "scheme, host",
+		"https://user@example.com":      "scheme, host",
+		"https://a.com,https://b.com":   `"https://a.com,https:"`,
+		"https://exämple.com":           "xn--",
+		" https://example.com":          "scheme, host",
+		"wss://example.com":             `"https://example.com"`,
+		"WS://example.com:8080":         `"http://example.com:8080"`,
+		"null ":                         "no scheme",
+		"https://a.com https://b.com":   `"https://a.com https:"`,
+		"https://<script>.example.com/": "https",
+	} {
+		o := AcceptOptions{Origins: []string{"https://good.example.com", entry}}
+		why := o.check()
+		if !strings.Contains(why, "AcceptOptions.Origins") || !strings.Contains(why, hint) {
+			t.Errorf("%q: %q; want it to name the option and %s", entry, why, hint)
+		}
+	}
+	o := AcceptOptions{Origins: []string{"null", "http://localhost:3000", "HTTPS://Example.COM", "https://*.example.com:8443", "http://[::1]:80", "chrome-extension://abcdef", "app://x"}}
+	if why := o.check(); why != "" {
+		t.Errorf("good entries: %s", why)
+	}
+}
+
+// The refusal names the origin, the host and the options that would let it in, and nothing of it is HTML.
+func TestForeignOriginIsToldWhatWouldAllowIt(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		origin string
+		opts   AcceptOptions
+		want   []string
+	}{
+		{"foreign", "https://evil.test", AcceptOptions{}, []string{`"https://evil.test"`, `"tidewire.test"`, "AcceptOptions.Origins", "AcceptOptions.ProxyHostHeader"}},
+		{"behind a proxy", "https://evil.test", AcceptOptions{ProxyHostHeader: "X-Forwarded-Host"}, []string{`"https://evil.test"`, `"outer.test"`, "X-Forwarded-Host", "AcceptOptions.Origins"}},
+		{"proxy without the field", "https://evil.test", AcceptOptions{ProxyHostHeader: "X-Host"}, []string{"0 fields X-Host", "AcceptOptions.ProxyHostHeader"}},
+		{"null", "null", AcceptOptions{}, []string{`"null"`, "AcceptOptions.Origins"}},
+		{"app", "chrome-extension://abc", AcceptOptions{}, []string{`"chrome-extension://abc"`, "AcceptOptions.Origins"}},
+		{"markup", "https://<img/src=x>\"'&amp;", AcceptOptions{}, []string{"\\x3cimg", "not an origin"}},
+		{"markup as host", "https://<b>", AcceptOptions{}, []string{"\\x3cb", "AcceptOptions.Origins"}},
+		{"long", "https://" + strings.Repeat("x", 10_000), AcceptOptions{}, []string{"xxx..."}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &http.Request{Host: "tidewire.test", Header: http.Header{"Origin": {test.origin}, "X-Forwarded-Host": {"outer.test"}}}
+			why := checkOrigin(r, &test.opts)
+			for _, want := range test.want {
+				if !strings.Contains(why, want) {
+					t.Errorf("%s: it does not say %s", why, want)
+				}
+			}
+			if strings.ContainsAny(why, "<>&'") || len(why) > 2*maxQuoted+300 {
+				t.Errorf("not fit for a response: %s", why)
+			}
+		})
+	}
+}
+
+func TestAcceptOptionsThatCouldNeverWorkAreRefused(t *testing.T) {
+	for name, o := range map[string]AcceptOptions{
+		"Subprotocols":    {Subprotocols: []string{"chat", "chat v2"}},
+		"ProxyHostHeader": {ProxyHostHeader: "X-Forwarded-Host:"},
+		"X-Forwarded":     {ProxyHostHeader: "host"},
+		"leave":           {ProxyHostHeader: "Forwarded"},
+	} {
+		if why := o.check(); !strings.Contains(why, "AcceptOptions.") || !strings.Contains(why, name) {
+			t.Errorf("%s: %q", name, why)
+		}
 	}
 }

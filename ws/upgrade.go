@@ -59,8 +59,13 @@ func checkUpgrade(r *http.Request, opts *AcceptOptions) *HandshakeError {
 	refuse := func(status int, format string, args ...any) *HandshakeError {
 		return &HandshakeError{StatusCode: status, Reason: fmt.Sprintf(format, args...), Header: http.Header{}}
 	}
-	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
-		return refuse(http.StatusHTTPVersionNotSupported, "the request's version is %s, not HTTP/1.1", r.Proto)
+	switch {
+	case r.ProtoMajor >= 2:
+		return refuse(http.StatusHTTPVersionNotSupported, "the request's version is HTTP/%d, which has no Upgrade: "+
+			"let the client or the proxy ask in HTTP/1.1, or switch HTTP/2 off in http.Server.Protocols", r.ProtoMajor)
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return refuse(http.StatusHTTPVersionNotSupported, "the request's version is HTTP/%d.%d, and Upgrade begins with HTTP/1.1: "+
+			"a proxy may have to be told so (nginx: proxy_http_version 1.1)", r.ProtoMajor, r.ProtoMinor)
 	}
 	if r.Method != http.MethodGet {
 		e := refuse(http.StatusMethodNotAllowed, "the request's method is not GET")
@@ -73,7 +78,7 @@ func checkUpgrade(r *http.Request, opts *AcceptOptions) *HandshakeError {
 		return e
 	}
 	if !hasToken(r.Header["Connection"], "upgrade") || !hasToken(r.Header["Upgrade"], "websocket") {
-		e := refuse(http.StatusUpgradeRequired, "the request does not ask for an upgrade to websocket")
+		e := refuse(http.StatusUpgradeRequired, "the request does not ask for an upgrade to websocket; a proxy may have taken Connection and Upgrade away")
 		e.Header.Set("Connection", "Upgrade")
 		e.Header.Set("Upgrade", "websocket")
 		return e
