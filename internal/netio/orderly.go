@@ -1,0 +1,58 @@
+package netio
+
+import (
+	"context"
+	"time"
+)
+
+// WriteQueued is Write for a caller whose bytes must not be cut by its context: what fits into the queue goes there where
+// Write might wait for the wire, and the context counts only until it has. What is larger than the queue is sent once all
+// before it has been, without regard for the context from then on.
+func (c *Conn) WriteQueued(ctx context.Context, p []byte) error {
+	limit := c.cfg.queueLimit()
+	if len(p) > limit {
+		if err := c.Flush(ctx); err != nil {
+			return err
+		}
+		return c.Write(context.WithoutCancel(ctx), nil, p)
+	}
+	if c.wire == fast {
+		return c.Write(ctx, nil, p)
+	}
+	c.mu.Lock()
+	switch waiting := c.slow != nil && len(c.slow.waiters) > 0; {
+	case c.life != open:
+		err := c.errLocked()
+		c.mu.Unlock()
+		return err
+	case len(p) == 0:
+		c.mu.Unlock()
+		return nil
+	case waiting || c.out+len(p) > limit:
+		return c.waitForRoom(ctx, nil, p)
+	}
+	c.enqueue(p, nil)
+	return nil
+}
+
+// FinishWith is Finish with a last word: nothing gets behind it. word is sent if the queue has room for it, and took says
+// whether; end is sent in any case, and should be short.
+func (c *Conn) FinishWith(word, end []byte, reason error, d time.Duration) (took bool) {
+	c.mu.Lock()
+	if c.life != open {
+		c.mu.Unlock()
+		return false
+	}
+	if took = len(word) == 0 || c.out+len(word) <= c.cfg.queueLimit(); !took {
+		word = nil
+	}
+	if n := len(word) + len(end); n > 0 {
+		c.queue = appended(c.queue, word, end)
+		c.out += n
+	}
+	do := c.end(evFinish, reason)
+	c.lingerFor(d)
+	c.mu.Unlock()
+	c.apply(do)
+	return took
+}
