@@ -38,9 +38,11 @@ type Conn struct {
 	stalled    bool // who has it waits for the peer
 	writeStop  bool // who has it shall come out of the wire
 	flusherDue bool // a flusher was started for a corked queue and has not looked yet
+	sealed     bool // nothing more is accepted for sending; slow says why
 	err        *ClosedError
 	queue      *buffer // accepted and not yet with the holder of the writer role; nil if empty
 	out        int     // bytes accepted and not yet sent: the queue's and those the writer has in hand
+	left       uint32  // bytes of out that have left it; wraps
 	slow       *slow   // what only a connection needs that is slow or ends; nil otherwise
 	alarm      alarm
 
@@ -160,6 +162,7 @@ type slow struct {
 	waiters []*waiter   // Writes that wait for room, in their order
 	notify  []func()    // of NotifyWritable
 	linger  *time.Timer // ends the connection when the peer takes too long to
+	sealErr error       // why nothing more is accepted, if the connection is sealed
 }
 
 func (c *Conn) slowly() *slow {

@@ -34,7 +34,7 @@
 //     connection with [ErrCut].
 //  4. A dead connection gives the same *[ClosedError] for ever. It matches net.ErrClosed and the reason.
 //  5. Bytes leave in the order in which the calls that sent them were accepted, and a call's bytes in one piece.
-//  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 1 KiB for SendUrgent; for input 8 KiB while bytes
+//  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 4 KiB for SendUrgent; for input 8 KiB while bytes
 //     are being handled, and of what is left over at most four times what has come, up to Config.InputLimit. While a
 //     connection is silent it has no buffer at all, unless something is left over, which then lies in one of its size.
 //     The portable twin waits with 512 bytes.

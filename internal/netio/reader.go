@@ -88,8 +88,20 @@ func (c *Conn) serve() {
 	s.free()
 }
 
+// abandon ends a connection whose reader is gone. If the protocol has said its last word, that is still sent, and another
+// goroutine sees the rest of it through.
 func (c *Conn) abandon() {
 	c.feeding.Store(false)
+	c.in = nil // not pooled: the protocol has not given it back
+	c.mu.Lock()
+	c.inWire = false
+	sealed := c.sealed && c.life < closing
+	c.mu.Unlock()
+	if sealed {
+		c.Finish(ErrAbandoned, c.cfg.linger())
+		go c.serve()
+		return
+	}
 	c.CloseNow(ErrAbandoned)
 	c.leave()
 }

@@ -14,8 +14,8 @@ const maxNotify = 64
 // or the *ClosedError.
 func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 	c.mu.Lock()
-	if c.life != open {
-		err := c.errLocked()
+	if c.refuses() {
+		err := c.refusal()
 		c.mu.Unlock()
 		return 0, err
 	}
@@ -29,7 +29,7 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 		n, err := c.tryFrames(batch)
 		if err != nil {
 			c.failed(err)
-			return whole, c.Err()
+			return whole, c.sendErr()
 		}
 		for len(batch) > 0 && n >= len(batch[0]) {
 			n -= len(batch[0])

@@ -82,13 +82,13 @@ func (s *slow) pop() *waiter {
 	return w
 }
 
-// refuseWaiters tells them that the connection has ended. c.mu is held.
-func (c *Conn) refuseWaiters() {
+// refuseWaiters tells them why nothing is sent any more. c.mu is held.
+func (c *Conn) refuseWaiters(err error) {
 	if c.slow == nil {
 		return
 	}
 	for _, w := range c.slow.waiters {
-		w.give(c.err)
+		w.give(err)
 	}
 	c.slow.waiters = nil
 }
@@ -117,7 +117,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 	if c.wire != fast {
 		// One piece, so that TLS makes one record of it.
-		b := newBuffer(max(len(head), min(len(head)+len(body), 32<<10)))
+		b := newBuffer(max(len(head), min(len(head)+len(body), writePiece)))
 		b.w = copy(b.b, head)
 		k := copy(b.b[b.w:], body)
 		b.w += k
@@ -127,7 +127,7 @@ func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 	switch size := len(head) + len(body); {
 	case err != nil:
 		c.failed(err)
-		return c.Err()
+		return c.sendErr()
 	case n == size, c.share(size) > 0:
 		c.tried(head, body, n, nil)
 		return nil
@@ -176,7 +176,7 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 		return nil
 	case err != os.ErrDeadlineExceeded: // writeAll's word for having been stopped
 		c.failed(err)
-		return c.Err()
+		return c.sendErr()
 	case cut || n+k > 0 || c.wire == overTLS: // crypto/tls writes nothing more after a timeout
 		c.failed(ErrCut)
 	default:
