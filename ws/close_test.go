@@ -278,7 +278,7 @@ func TestClosingOutlivesTheContextOfTheRead(t *testing.T) {
 				p.send(make([]byte, 10_000)) // is thrown away
 				p.expectEOF()
 				p.Close()
-				<-c.done
+				<-c.whenDone()
 				expectAfter(t, start, 2*time.Second)
 			})
 		})
@@ -291,7 +291,7 @@ func TestAbandonedClosingEndsByItself(t *testing.T) {
 		c, p := wire(t, true, nil)
 		c.startClose(&CloseError{Code: CloseNormal, Local: true, Err: net.ErrClosed}, CloseNormal, "")
 		p.expectClose(CloseNormal)
-		<-c.done
+		<-c.whenDone()
 		expectAfter(t, start, 5*time.Second)
 	})
 }

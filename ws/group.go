@@ -193,7 +193,7 @@ func (g *Group) BeginDrain() {
 			select {
 			case <-timer.C:
 				g.close(c)
-			case <-c.done:
+			case <-c.whenDone():
 			}
 		})
 	}

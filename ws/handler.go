@@ -46,8 +46,8 @@ type Events struct {
 //     ErrReadByHandler.
 //   - Detach does nothing: the end of the HTTP handler is no end for the connection.
 //
-// Nothing is queued in this form either. A Write to a peer that does not read waits, in an event as anywhere, with its
-// context and for WriteTimeout at most.
+// A Write to a peer that does not read waits once the queue is full, in an event as anywhere, with its context and for
+// WriteTimeout at most. Send never waits.
 func Handler(opts *AcceptOptions, open func(c *Conn, r *http.Request) Events) http.Handler {
 	h := &handler{open: open}
 	if opts != nil {
@@ -66,7 +66,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	l := &callbacks{c: c}
+	l := c.cb
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		l.log = srv.ErrorLog
 	}
@@ -76,7 +76,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.closeInternal()
 			return
 		}
-		go l.run() // ends when the connection has, and Close has returned
+		l.begin(c)
 	}()
 	if h.open != nil {
 		l.ev = h.open(c, r)

@@ -162,6 +162,7 @@ type slow struct {
 	waiters []*waiter   // Writes that wait for room, in their order
 	notify  []func()    // of NotifyWritable
 	linger  *time.Timer // ends the connection when the peer takes too long to
+	writing *writeWatch // of the latest Write that had to wait for the wire
 	sealErr error       // why nothing more is accepted, if the connection is sealed
 }
 

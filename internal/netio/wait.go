@@ -141,21 +141,7 @@ func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 // directly writes b, if any, and then body, waiting for the peer and for ctx. cut says that bytes of the message have
 // left already.
 func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) error {
-	release := func() bool { return true }
-	if ctx.Done() != nil {
-		stopped := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			c.stopWriting()
-			close(stopped)
-		})
-		release = func() bool {
-			if stop() {
-				return true
-			}
-			<-stopped
-			return false
-		}
-	}
+	w := c.watchWrite(ctx)
 	var n, k int
 	var err error
 	share := len(body)
@@ -167,9 +153,7 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 	if err == nil {
 		k, err = c.writeAll(body)
 	}
-	if !release() {
-		c.mayWrite()
-	}
+	c.endWatch(w)
 	switch {
 	case err == nil:
 		c.sent(c.share(share))
@@ -183,21 +167,6 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 		c.sent(c.share(share))
 	}
 	return ctxErr(ctx)
-}
-
-// stopWriting throws the holder of the writer role out of the wire.
-func (c *Conn) stopWriting() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writeStop = true
-	_ = c.nc.SetWriteDeadline(longAgo) // see poke
-}
-
-// mayWrite undoes stopWriting, once it can't come any more.
-func (c *Conn) mayWrite() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writeStop = false
 }
 
 // armWrite sets the deadline of a write that may wait, unless the writer was stopped.

@@ -1,0 +1,106 @@
+package ws
+
+import (
+	"math"
+
+	"github.com/tidewire/tidewire/internal/netio"
+)
+
+// protocol is Conn as the network's core sees it. The core calls Room and Data on the one goroutine that has the reader
+// role: in callback form one of its own, in blocking form that of a Read, and once the connection is closing, or has to
+// be heard out, again one of its own.
+type protocol Conn
+
+// Room says where payload may be received directly: into the message under way, where much of it is still to come.
+func (p *protocol) Room() []byte {
+	c := (*Conn)(p)
+	want := c.parser.want()
+	if want < directRead || c.discards() {
+		return nil
+	}
+	m := &c.msg
+	switch {
+	case c.cb != nil:
+		m.dst = growBuffer(m.dst, int(min(want, maxAhead)))
+	case m.want == wantWhole:
+		// Room for what is declared, but never for much more than has come.
+		m.dst = grown(m.dst, int(min(want, maxAhead)))
+	case m.want != wantSome:
+		return nil
+	}
+	return m.dst[len(m.dst):min(int64(cap(m.dst)), int64(len(m.dst))+want)]
+}
+
+// discards says that messages are thrown away.
+func (c *Conn) discards() bool { return c.closing.Load() || c.drained.Load() }
+
+// Data parses what has come. What is left over, because its reader has no room for it, stays with the core.
+func (p *protocol) Data(b []byte) (n int, next netio.Next) {
+	c := (*Conn)(p)
+	c.heard()
+	next = netio.Quiet // unless a message is among it
+	for n < len(b) && !c.deaf {
+		room := math.MaxInt
+		discards := c.discards()
+		if c.cb == nil && !discards {
+			room = c.msg.room()
+		}
+		k, ev, err := c.parser.step(b[n:], room)
+		n += k
+		switch {
+		case err != nil:
+			c.deaf = true
+			c.refuse(err)
+		case ev.kind == eventControl:
+			c.gotControl(ev, n < len(b))
+		case discards:
+			next = netio.More
+		case c.cb == nil:
+			if c.take(ev, b[n:]) {
+				next = netio.Pause
+				c.waits(next)
+				return n, next
+			}
+		case ev.kind == eventPiece:
+			next = netio.More
+			c.gather(ev, b[n:])
+		}
+	}
+	if c.deaf {
+		n = len(b)
+	}
+	if m := &c.msg; c.cb == nil && m.want == wantSome && !c.discards() && len(m.dst) > 0 {
+		m.got = true // a control frame stood behind it
+		next = netio.Pause
+	}
+	if next == netio.Quiet && (c.deaf || c.parser.midFrame() || c.parser.inMessage) {
+		next = netio.More
+	}
+	c.waits(next)
+	return n, next
+}
+
+// Alarm is the end of the time that arm has set.
+func (p *protocol) Alarm() { (*Conn)(p).tick() }
+
+// Closed is the end of everything.
+func (p *protocol) Closed(err error) { (*Conn)(p).gone(err) }
+
+// gotControl deals with a whole control frame. more says that bytes stand behind it.
+func (c *Conn) gotControl(ev event, more bool) {
+	switch ev.opcode {
+	case opPing:
+		c.net.SetMore(more) // the answers to many leave together
+		c.answer(ev.data)
+	case opPong:
+		if c.gotPong(ev.data) {
+			c.tellPong()
+			if c.cb != nil && !c.discards() {
+				c.cb.pong(c)
+			}
+		}
+	case opClose:
+		c.deaf = true
+		c.gotClose(ev.data)
+	}
+}
