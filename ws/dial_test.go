@@ -36,8 +36,7 @@ func rawServer(t testing.TB, respond func(r *http.Request, accept string) string
 			if err != nil {
 				return
 			}
-			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-			io.WriteString(server, respond(r, base64.StdEncoding.EncodeToString(sum[:])))
+			io.WriteString(server, respond(r, acceptOf(r)))
 			io.Copy(io.Discard, br)
 		}()
 		t.Cleanup(func() {
@@ -46,6 +45,12 @@ func rawServer(t testing.TB, respond func(r *http.Request, accept string) string
 		})
 		return client, nil
 	}}
+}
+
+// acceptOf answers the request's key (RFC 6455, section 4.2.2).
+func acceptOf(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // switching is a good 101, with lines removed (by the name of their field) and added.

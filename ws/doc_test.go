@@ -26,6 +26,15 @@ func TestDocumentationNamesRealTests(t *testing.T) {
 		}
 		all.Write(b)
 	}
+	promises, tests, found := strings.Cut(string(doc), "// # Tests that hold the promises\n")
+	if !found {
+		t.Fatal("there is no section of tests")
+	}
+	for _, number := range regexp.MustCompile(`(?m)^//  (\d)\. `).FindAllStringSubmatch(promises, -1) {
+		if !regexp.MustCompile(`(?m)^//\t` + number[1] + `  Test`).MatchString(tests) {
+			t.Errorf("promise %s has no tests", number[1])
+		}
+	}
 	names := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(string(doc), -1)
 	if len(names) < 30 {
 		t.Errorf("only %d tests are named", len(names))
