@@ -103,10 +103,19 @@ func parseURL(s string) (*url.URL, error) {
 		return nil, errors.New("ws: it is empty")
 	}
 	u, err := url.Parse(s)
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = fmt.Errorf("ws: %w", e.Err)
+	return u, withoutURL(err)
+}
+
+// withoutURL takes the URL and parts of it out of an error. A server may also have made it up, in a redirect.
+func withoutURL(err error) error {
+	e, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
 	}
-	return u, err
+	if why := e.Err.Error(); !strings.Contains(why, `"`) { // without a part of the URL
+		return errors.New("ws: it can't be parsed: " + why)
+	}
+	return errors.New("ws: it can't be parsed: its host, port or an escape is invalid")
 }
 
 // checkURL gives u its scheme of HTTP, which the request, the proxy and the cookie jar know.
@@ -206,7 +215,7 @@ func (e *HandshakeError) redirect(from *url.URL) (*url.URL, error) {
 	}
 	to, err := from.Parse(location)
 	if err != nil {
-		return nil, err
+		return nil, withoutURL(err)
 	}
 	if to.Fragment != "" {
 		to.Fragment, to.RawFragment = "", ""

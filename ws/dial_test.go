@@ -227,7 +227,7 @@ func TestNothingIsSentForABadRequest(t *testing.T) {
 
 // The URL and what else may be a secret are not in the errors, which end in logs.
 func TestErrorsTellNoSecrets(t *testing.T) {
-	for _, raw := range []string{"ws://ann:secret@[::1/?ticket=secret", "secret.test/chat", "ws://ann:secret@a:port/", "ftp://ann:secret@a/", "ws://a/\x7fsecret", "ws:///?ticket=secret", "ws://a/#secret"} {
+	for _, raw := range []string{"ws://ann:secret@[::1/?ticket=secret", "secret.test/chat", "ws://ann:secret@a:port/", "ws://ann:secret/", "ws://ann:pass%secret@a/", "ws://a b.secret/", "ftp://ann:secret@a/", "ws://a/\x7fsecret", "ws:///?ticket=secret", "ws://a/#secret"} {
 		if _, err := ws.Dial(t.Context(), raw, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("Dial: %v", err)
 		}

@@ -199,6 +199,9 @@
 // changes the Host field, name the field it puts the original in, in AcceptOptions.ProxyHostHeader; list other origins
 // in AcceptOptions.Origins, whose "https://*.example.com" trusts everybody who can put a page below that name.
 //
+// The same host is the one that the browser asked for, by whatever name. A server on localhost or in a private network
+// whose address others can give a name (DNS rebinding) should also hold Request.Host against the names that it has.
+//
 // What a header field or a subprotocol is given by the program is checked for line breaks before it is sent, and what
 // comes from the other side is quoted before it is told. Redirects to other hosts lose Authorization and Cookie, and
 // never lead from wss to ws. Mask keys come from the runtime's ChaCha8 and can't be predicted, so that no page can make

@@ -164,6 +164,18 @@ func TestRedirectFromTLSToCleartextIsNotFollowed(t *testing.T) {
 	}
 }
 
+// A Location that is no URL is not told: a server has made it up.
+func TestBadLocationIsNotTold(t *testing.T) {
+	for _, location := range []string{"http://[" + strings.Repeat("x", 10_000), "http://a:" + strings.Repeat("x", 10_000), "/%" + strings.Repeat("x", 10_000), "ftp://" + strings.Repeat("x", 10_000)} {
+		var w world
+		opts := w.options(t, func(*http.Request) (int, string) { return 302, location })
+		_, err := ws.Dial(t.Context(), "ws://a.test/", opts)
+		if e, ok := errors.AsType[*ws.HandshakeError](err); !ok || e.StatusCode != 302 || strings.Contains(err.Error(), "xxx") || len(w.hosts) != 1 {
+			t.Errorf("%.20s: %.200v", location, err)
+		}
+	}
+}
+
 // proxy is an HTTP proxy that knows only CONNECT and brings everybody to target.
 func proxy(t *testing.T, target string, refuse int) (addr string, asked *[]*http.Request) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
