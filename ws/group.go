@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -21,7 +22,7 @@ import (
 //	server.Shutdown(ctx)
 type Group struct {
 	// Code is what connections are closed with by Drain: 0 is CloseGoingAway; CloseServiceRestart asks clients to come
-	// back.
+	// back. Instead of one that must not be sent, such as 1006, it is CloseInternalError, and Drain says so.
 	Code CloseCode
 	// Reason goes with it.
 	Reason string
@@ -263,5 +264,8 @@ func (g *Group) Drain(ctx context.Context) error {
 		}
 	}
 	g.closers.Wait()
+	if err == nil && g.Code != 0 && g.Code != CloseNoStatus && !g.Code.onWire() {
+		return fmt.Errorf("ws: drain: the group's close code %d must not be sent; it was %d", uint16(g.Code), uint16(CloseInternalError))
+	}
 	return err
 }

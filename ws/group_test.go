@@ -427,3 +427,52 @@ func TestRefusalWhileDrainingNamesATime(t *testing.T) {
 		}
 	}
 }
+
+// A code that must not be sent is not, and Drain tells.
+func TestDrainWithACodeThatMustNotBeSent(t *testing.T) {
+	for code, ok := range map[ws.CloseCode]bool{0: true, ws.CloseNoStatus: true, 4000: true, ws.CloseAbnormal: false, 5000: false, 1: false} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &ws.Group{Code: code, Spread: -1}
+			_, ended, stop := crowd(t, g, 1)
+			defer stop()
+			synctest.Wait()
+			if err := g.Drain(t.Context()); (err == nil) != ok {
+				t.Errorf("%d: Drain: %v", code, err)
+			}
+			got := ws.CloseStatus(<-ended)
+			if want := map[bool]ws.CloseCode{true: code, false: ws.CloseInternalError}[ok]; got != want && code != 0 {
+				t.Errorf("%d: a client got %v, want %v", code, got, want)
+			}
+		})
+	}
+}
+
+// In both forms, over every transport: who drains waits for the closing handshakes, and nobody sees a lost connection.
+func TestDrainClosesBothFormsInOrder(t *testing.T) {
+	runForms(t, func(t *testing.T, fm form, tr transport) {
+		g := &ws.Group{Code: ws.CloseServiceRestart, Spread: 10 * time.Millisecond}
+		url, opts := tr.serve(t, fm.echo(t, &ws.AcceptOptions{Group: g}))
+		ended := make(chan error, 20)
+		for range cap(ended) {
+			c := dial(t, url, opts)
+			if err := c.Write(patient(t), ws.Text, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := c.Read(patient(t)); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				_, _, err := c.Read(context.Background())
+				ended <- err
+			}()
+		}
+		if err := g.Drain(patient(t)); err != nil || g.Len() != 0 {
+			t.Errorf("Drain: %v, %d left", err, g.Len())
+		}
+		for range cap(ended) {
+			if err := <-ended; ws.CloseStatus(err) != ws.CloseServiceRestart {
+				t.Errorf("a client got %v", err)
+			}
+		}
+	})
+}
