@@ -111,6 +111,7 @@ func (c *Conn) Follow(ctx context.Context, name string, o *FollowOptions) error 
 		}
 		return in.follow(f, from)
 	})
+	c.hub.at("joined")
 	c.mu.Lock()
 	if err == nil && c.closed != nil {
 		err = c.closed
@@ -272,6 +273,7 @@ func (c *Conn) forget(f *follower) {
 
 // work serves those who wait for the sink, once it is writable.
 func (c *Conn) work(s *shard) (again bool) {
+	c.hub.at("conn is writable")
 	c.full = false
 	list := c.stalled
 	c.stalled = nil
@@ -300,5 +302,7 @@ func (c *Conn) refused(some bool, err error) {
 		c.shut(err, err)
 		return
 	}
+	c.hub.at("conn is full")
 	c.sink.NotifyWritable(c.writable)
+	c.hub.at("conn waits")
 }

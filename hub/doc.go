@@ -199,14 +199,16 @@
 // Connections:
 //
 //  23. A sink gets what a reader would get, from every start and under every
-//     policy; what it has taken counts as delivered. [TestPushStarts,
-//     TestPushPolicies, TestPushModel]
+//     policy; what it has taken counts as delivered. No write that comes between
+//     any two steps of following or sending is lost, sent twice or left lying.
+//     [TestPushStarts, TestPushPolicies, TestPushModel,
+//     TestPublishBetweenAnyStepsOfAPush]
 //  24. A sink that is full costs others nothing, holds nothing but its place, and
 //     goes on exactly there. [TestFullSinkGoesOnWhereItWas,
 //     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
 //  25. An event is encoded once for each format while sinks keep up, and a
 //     delivery costs no allocation. [TestEncodedOncePerEventAndFormat,
-//     TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
+//     TestEncodedOnceAfterABreak, TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
 //  26. Ended is told of each end that was not asked for, once. [TestPushEnds]
 //
 // Owners:
@@ -219,9 +221,12 @@
 // Brokers:
 //
 //  29. All hubs of a broker see a topic in one order, and a position of one is
-//     good at the others. [TestHubsShareABroker, TestMemory, TestRemote]
-//  30. Nothing that comes between any two steps of attaching a topic is lost or
-//     seen twice. [TestPublishBetweenTheStepsOfAttaching]
+//     good at the others. What a hub has written it reads, too. [TestHubsShareABroker,
+//     TestMemory, TestRemote, TestOwnWriteIsReadThoughTheTopicWasAttachedMeanwhile]
+//  30. Nothing that comes between any two steps of attaching a topic, or of
+//     repairing its copy, is lost, seen twice or left lying.
+//     [TestPublishBetweenTheStepsOfAttaching, TestPublishBetweenTheStepsOfRepair,
+//     TestReadersGetWhatARepairHasReadSoFar]
 //  31. Readers are told of what is gone at the broker, under every policy with a
 //     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce]
 //  32. A topic is attached once for all, kept while it is used and for a while

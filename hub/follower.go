@@ -60,12 +60,14 @@ func (f *follower) read(s *shard) (again bool) {
 			return false
 		}
 		f.c.limit = f.lane.at
+		s.hub.at("follower reads")
 		var err error
 		if s.items, err = f.c.fetch(s.items[:0], pushBatch); err != nil {
 			f.bye()
 			return false
 		}
 		if len(s.items) == 0 {
+			s.hub.at("follower settles")
 			f.settle()
 			return false
 		}

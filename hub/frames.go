@@ -101,6 +101,15 @@ func (t *topic) pass() {
 	t.passed = max(t.passed, upto)
 }
 
+// unpass notes that the log goes on from an offset that lanes have had before, on
+// another branch: what comes there now nobody has had. Called with mu held.
+func (t *topic) unpass(off uint64) {
+	t.passed = min(t.passed, off)
+	for _, ln := range t.lanes {
+		ln.passed = min(ln.passed, off)
+	}
+}
+
 // unframe drops the frames of an entry in the ring.
 func (l *replica) unframe(e *entry) {
 	if e.frames.Load() == nil {

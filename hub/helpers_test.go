@@ -80,16 +80,16 @@ func drain[T any](t testing.TB, s *Sub[T]) []*Event[T] {
 func tryDrain[T any](s *Sub[T]) (events []*Event[T], err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	errHead := errors.New("at the head")
-	hub, old := s.topic.hub, s.topic.hub.hook
-	defer func() { hub.hook = old }()
-	hub.hook = func(point string) {
+	hub, old := s.topic.hub, s.topic.hub.hook.Load()
+	defer hub.hook.Store(old)
+	SetHook(hub, func(point string) {
 		if old != nil {
-			old(point)
+			(*old)(point)
 		}
 		if point == "wait" {
 			cancel(errHead)
 		}
-	}
+	})
 	for {
 		batch, err := s.Next(ctx)
 		if err == errHead {

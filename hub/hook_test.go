@@ -51,14 +51,14 @@ func publishBetween(t *testing.T, kind, point, start string, always bool) {
 
 	forced := 0
 	inside := false
-	h.hook = func(at string) {
+	SetHook(h, func(at string) {
 		if at == point && !inside && n < 50 && (always || forced == 0) {
 			inside = true
 			forced++
 			write()
 			inside = false
 		}
-	}
+	})
 	o := &SubOptions[int]{Batch: 2}
 	next := -1 // the value that is due; -1: what the stream begins with
 	switch start {

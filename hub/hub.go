@@ -21,7 +21,8 @@ type Hub struct {
 	// Immutable after New.
 	opts Options
 	seed maphash.Seed
-	hook func(point string) // forces events between two steps in tests, else nil
+
+	hook atomic.Pointer[func(point string)] // forces events between two steps in tests, else nil
 
 	closed     atomic.Bool
 	draining   atomic.Bool
@@ -258,7 +259,7 @@ func (h *Hub) write(ctx context.Context, name string, w *Write) (pos Position, e
 // send is write by the broker. The copy here, if there is one, gets the event
 // from there.
 func (h *Hub) send(ctx context.Context, name string, w *Write) (Position, error) {
-	t, cfg, _, err := h.find(name)
+	_, cfg, _, err := h.find(name)
 	if err == nil {
 		err = w.checkKind(name, cfg.Kind)
 	}
@@ -273,6 +274,11 @@ func (h *Hub) send(ctx context.Context, name string, w *Write) (Position, error)
 		}
 		return pos, err
 	}
+	// Looked up again: somebody may have attached it meanwhile, and read the log
+	// before this was in it.
+	h.mu.RLock()
+	t := h.topics[name]
+	h.mu.RUnlock()
 	if t == nil {
 		return pos, nil
 	}
@@ -344,7 +350,7 @@ func (h *Hub) put(s *[]item) {
 }
 
 func (h *Hub) at(point string) {
-	if h.hook != nil {
-		h.hook(point)
+	if f := h.hook.Load(); f != nil {
+		(*f)(point)
 	}
 }

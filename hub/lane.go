@@ -103,7 +103,9 @@ func (t *topic) unlane(ln *lane) {
 func (ln *lane) work(s *shard) (again bool) {
 	budget := s.turn
 	if len(ln.entries) == 0 && len(ln.waking) == 0 {
+		s.hub.at("lane reads")
 		ln.begin()
+		s.hub.at("lane sends")
 	}
 	for ; ln.turn < len(ln.groups); ln.turn++ {
 		if len(ln.entries) > 0 && !ln.groups[ln.turn].send(ln, s, &budget) {
@@ -125,6 +127,7 @@ func (ln *lane) work(s *shard) (again bool) {
 		}
 	}
 	ln.waking = nil
+	s.hub.at("lane ends")
 	return ln.finish()
 }
 

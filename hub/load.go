@@ -139,6 +139,7 @@ func (l *link) install(ld *loaded, first bool) (reason Reason) {
 	l.shed()
 	if reason != 0 {
 		t.breaks.add(reason, keep)
+		t.unpass(uint64(max(keep, 0)))
 	}
 	return reason
 }

@@ -123,12 +123,12 @@ func TestCoalesceKeepsUpWithAKeyThatNeverRests(t *testing.T) {
 	s := subscribe(t, topic, &SubOptions[string]{Policy: Coalesce})
 	drain(t, s)
 	n := 0
-	h.hook = func(point string) {
+	SetHook(h, func(point string) {
 		if point == "fetch" {
 			writeAll(t, topic, fmt.Sprintf("a=%d", n), fmt.Sprintf("a=%d", n+1))
 			n += 2
 		}
-	}
+	})
 	for i := range 20 {
 		events, err := s.Next(t.Context())
 		if err != nil {

@@ -66,6 +66,7 @@ func (l *link) repair() {
 	t := l.t
 	retry := firstRetry
 	for {
+		t.hub.at("repair begins")
 		t.mu.Lock()
 		if t.dead || l.ctx.Err() != nil {
 			l.syncing = false
@@ -79,7 +80,9 @@ func (l *link) repair() {
 		t.mu.Unlock()
 
 		t.hub.stats.repairs.Add(1)
+		t.hub.at("repair reads")
 		err := l.catchUp(head)
+		t.hub.at("repair has read")
 
 		t.mu.Lock()
 		if err == nil {
@@ -90,12 +93,17 @@ func (l *link) repair() {
 			l.take(pending)
 			l.answer(serving, nil)
 			wake := t.takeWaiters()
+			ages := t.log.ages()
 			// Settled with the lock held: what is fed from now on is taken at
 			// once and does not wait for this goroutine.
 			settled := !l.dirty && l.done == l.asked
 			l.syncing = !settled
 			t.mu.Unlock()
+			t.hub.at("repair ends")
 			t.hub.dispatcher.wake(wake)
+			if ages {
+				t.hub.janitor.arm()
+			}
 			if settled {
 				return
 			}
@@ -134,7 +142,9 @@ func (l *link) catchUp(from Position) error {
 			}
 			t.mu.Lock()
 			reason := l.install(ld, false)
+			wake := t.takeWaiters()
 			t.mu.Unlock()
+			t.hub.dispatcher.wake(wake)
 			if reason != 0 {
 				t.hub.stats.breaks.Add(1)
 				t.hub.observe(Incident{What: LogBroke, Topic: t.name, Reason: reason})
@@ -142,14 +152,18 @@ func (l *link) catchUp(from Position) error {
 			return nil
 		}
 		t.mu.Lock()
-		for i := range seg.Records {
-			if !l.add(&seg.Records[i]) {
-				t.mu.Unlock()
-				return errChain
-			}
+		fits := true
+		for i := 0; i < len(seg.Records) && fits; i++ {
+			fits = l.add(&seg.Records[i])
 		}
 		from = t.log.head()
+		// Now, and not when all has been read: the next page may be long in coming.
+		wake := t.takeWaiters()
 		t.mu.Unlock()
+		t.hub.dispatcher.wake(wake)
+		if !fits {
+			return errChain
+		}
 		if len(seg.Records) == 0 || from.off >= seg.Head.off {
 			return nil
 		}

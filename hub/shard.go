@@ -83,7 +83,9 @@ func (s *shard) run() {
 		for i, t := range tasks {
 			tasks[i] = nil
 			t.unmark()
-			if t.work(s) {
+			again := t.work(s)
+			s.hub.at("task ends")
+			if again {
 				s.push(t)
 			}
 		}

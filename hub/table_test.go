@@ -105,14 +105,14 @@ func TestWritersGetInBetweenTheStepsOfASnapshot(t *testing.T) {
 	}
 	s := subscribe(t, topic, &SubOptions[[]byte]{Batch: 1 << 30})
 	steps := 0
-	h.hook = func(point string) {
+	SetHook(h, func(point string) {
 		if point == "fetch" {
 			steps++
 			if _, err := topic.Put(t.Context(), fmt.Sprint(steps), []byte("new")); err != nil {
 				t.Error(err)
 			}
 		}
-	}
+	})
 	for n := 0; n <= keys; {
 		events, err := s.Next(t.Context())
 		if err != nil {

@@ -240,15 +240,15 @@ func TestReclaimedInBetween(t *testing.T) {
 		"subscribe": func() error { subscribe(t, topic, nil); return nil },
 	} {
 		s := subscribe(t, topic, nil)
-		h.hook = func(point string) {
+		SetHook(h, func(point string) {
 			if point == "found" {
 				s.Close()
 			}
-		}
+		})
 		if err := use(); err != nil {
 			t.Fatal(err)
 		}
-		h.hook = nil
+		SetHook(h, nil)
 		info := h.Topics()
 		if len(info) != 1 || info[0].Events+info[0].Subscribers != 1 {
 			t.Errorf("%s went nowhere: %+v", name, info)

@@ -15,3 +15,11 @@ func putBuffer(b *[]byte) {
 		buffers.Put(b)
 	}
 }
+
+// joinFrames appends the frames to dst.
+func joinFrames(dst []byte, frames [][]byte) []byte {
+	for _, f := range frames {
+		dst = append(dst, f...)
+	}
+	return dst
+}

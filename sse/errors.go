@@ -21,6 +21,14 @@ var (
 	// ErrMaxAge comes from a stream that reached [Options.MaxAge].
 	ErrMaxAge = errors.New("sse: stream reached its maximum age")
 
+	// ErrGone comes from a [Stream] whose client has left or whose connection
+	// broke; what the network said is wrapped in it, too.
+	ErrGone = errors.New("sse: client is gone")
+
+	// ErrInput comes from a [Stream] whose client kept sending after its
+	// request: there is nothing for it to say.
+	ErrInput = errors.New("sse: client keeps sending on an event stream")
+
 	// ErrHead says that the request was a HEAD: it got the headers of a
 	// stream, and there is nothing more to send.
 	ErrHead = errors.New("sse: HEAD request answered with headers only")

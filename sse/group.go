@@ -46,10 +46,16 @@ type Group struct {
 
 	// Guarded by mu; never held across I/O.
 	mu       sync.Mutex
-	streams  map[*Writer]struct{}
+	streams  map[member]struct{}
 	draining bool
 	drained  int           // streams that were open when the drain began
 	empty    chan struct{} // closed by the last to leave while draining
+}
+
+// A member is a Writer or a Stream.
+type member interface {
+	// leave ends the stream, without waiting for anything.
+	leave(reason error)
 }
 
 // NewGroup returns an empty group. The zero value of Group is one with the
@@ -69,7 +75,7 @@ func NewGroup(o *GroupOptions) *Group {
 func (g *Group) lock() {
 	g.mu.Lock()
 	if g.streams == nil {
-		g.streams = make(map[*Writer]struct{})
+		g.streams = make(map[member]struct{})
 		g.empty = make(chan struct{})
 	}
 }
@@ -85,8 +91,8 @@ func (g *Group) Len() int {
 }
 
 // BeginDrain refuses new streams with 503 and a random Retry-After, and ends
-// the open ones: their contexts end with [ErrDraining], and as each handler
-// closes its Writer the client is told its own random reconnection time. It
+// the open ones with [ErrDraining]: as each handler closes its Writer, and at
+// once for a [Stream], the client is told its own random reconnection time. It
 // does not wait, so it suits [http.Server.RegisterOnShutdown]; but nobody
 // waits for what is registered there, so prefer [Group.Drain].
 func (g *Group) BeginDrain() {
@@ -96,9 +102,9 @@ func (g *Group) BeginDrain() {
 	g.lock()
 	first := !g.draining
 	g.draining = true
-	var open []*Writer
+	var open []member
 	if first {
-		open = make([]*Writer, 0, len(g.streams))
+		open = make([]member, 0, len(g.streams))
 		for s := range g.streams {
 			open = append(open, s)
 		}
@@ -109,11 +115,12 @@ func (g *Group) BeginDrain() {
 	}
 	g.mu.Unlock()
 	for _, s := range open {
-		s.end(ErrDraining)
+		s.leave(ErrDraining)
 	}
 }
 
-// Drain calls [Group.BeginDrain] and waits until all streams have been closed.
+// Drain calls [Group.BeginDrain] and waits until all streams have been closed,
+// and the Close events of those of a [Handler] have returned.
 // If the context ends before, the error says how many are left, and wraps the
 // context's cause.
 func (g *Group) Drain(ctx context.Context) error {
@@ -132,7 +139,7 @@ func (g *Group) Drain(ctx context.Context) error {
 	return nil
 }
 
-func (g *Group) add(s *Writer) error {
+func (g *Group) add(s member) error {
 	g.lock()
 	defer g.mu.Unlock()
 	if err := g.closedTo(); err != nil {
@@ -163,7 +170,7 @@ func (g *Group) closedTo() error {
 	return nil
 }
 
-func (g *Group) remove(s *Writer) {
+func (g *Group) remove(s member) {
 	if g == nil {
 		return
 	}

@@ -13,8 +13,8 @@ const (
 	defaultRetry        = 3 * time.Second
 )
 
-// Options says how [NewWriter] opens an event stream. Nil and the zero value
-// are good. Options are copied, never changed.
+// Options says how [NewWriter] and [Handler] open an event stream. Nil and the
+// zero value are good. Options are copied, never changed.
 type Options struct {
 	// Heartbeat is the silence after which a comment is sent, so that proxies
 	// keep the connection and both ends notice when the other one is gone.
@@ -26,6 +26,12 @@ type Options struct {
 	// time. Zero means 10 s, negative sets no bound: a client that stops
 	// reading then holds a sender until the network gives up.
 	WriteTimeout time.Duration
+
+	// QueueLimit is how many bytes may wait in memory for a client that reads
+	// slowly, and QueuePolicy what Stream.Push does with more. They are
+	// [Handler]'s; a Writer has no queue. Zero and negative mean 256 KiB.
+	QueueLimit  int
+	QueuePolicy QueuePolicy
 
 	// Retry is the reconnection time that the client is told when the stream
 	// opens: each stream gets its own, at random between a half and one and a

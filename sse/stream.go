@@ -1,157 +1,192 @@
 package sse
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net/http"
-	"os"
-	"runtime"
+	"log"
+	"net"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
-// stream is where the bytes of one event stream go. A Writer stands on it and
-// makes sure that only one goroutine is in it at a time.
-type stream interface {
-	// write sends p at once. A zero deadline is none. An error is final.
-	write(p []byte, deadline time.Time) error
-	// finish prepares for the end of the response; no write follows.
-	finish(deadline time.Time)
+// A Stream is one event stream of a [Handler]. No goroutine and no buffer
+// belongs to it while it is silent, and nothing of the request is kept.
+//
+// All methods may be called from any goroutine at any time, also from the
+// stream's own events. None waits but Send and SendEncoded.
+//
+// What is sent goes into a queue of Options.QueueLimit bytes, from where it
+// leaves as fast as the client takes it, so no Stream ever delays another one.
+type Stream struct {
+	// Immutable once open is called.
+	h       *handler
+	c       *netio.Conn
+	house   *resident // where the HTTP handler stays; nil if it has returned
+	log     *log.Logger
+	id      string
+	born    time.Time
+	maxAge  time.Duration // zero for none
+	chunked bool
+
+	last atomic.Int64 // when something was sent last, since born
+	over atomic.Bool  // err is set
+
+	// Owned by netio's reader.
+	input int // bytes that the client has sent after its request
+
+	closeOnce sync.Once
+	closeErr  error // written in closeOnce
+
+	// Guarded by mu; never held while anything else is called.
+	mu      sync.Mutex
+	err     error // why the stream ended; the first reason stays
+	ev      StreamEvents
+	running int8            // events that are under way
+	opened  bool            // ev is set
+	settled bool            // nothing is left to be sent
+	ctx     context.Context // made when it is wanted
+	cancel  context.CancelCauseFunc
+	window  time.Duration // of the group, as of the latest retry field
+	value   any
 }
 
-// httpStream writes into the response of a handler that is still running.
-type httpStream struct {
-	w          http.ResponseWriter
-	rc         *http.ResponseController
-	base       func() error // see flushers; nil if rc.Flush tells all
-	noDeadline bool         // the connection has no write deadlines
-	unbounded  bool         // the server's own deadline was lifted for good
-	log        *slog.Logger
-}
-
-func newHTTPStream(w http.ResponseWriter, base func() error, log *slog.Logger) *httpStream {
-	return &httpStream{w: w, rc: http.NewResponseController(w), base: base, log: log}
-}
-
-// write sets the deadline anew for each write, which overrides the one that
-// http.Server.WriteTimeout set when the request came, and lifts it again: an
-// HTTP/2 stream would be reset when a deadline passes in silence, and a TLS
-// connection may have to answer its peer at any time.
-func (h *httpStream) write(p []byte, deadline time.Time) error {
-	if err := h.setDeadline(deadline); err != nil {
-		return err
-	}
-	_, err := h.w.Write(p)
-	if err == nil {
-		err = h.flush()
-	}
-	if err != nil {
-		// The deadline stays, so that net/http does not wait for the peer
-		// once more when the handler returns.
-		if !deadline.IsZero() && !time.Now().Before(deadline) {
-			err = fmt.Errorf("sse: the peer took no bytes in time (Options.WriteTimeout): %w (%w)", os.ErrDeadlineExceeded, err)
+// Context returns a context that ends when the stream does; [context.Cause]
+// tells why, as Err does. It has no values: the request's is kept by nobody.
+func (s *Stream) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancelCause(context.Background())
+		if s.err != nil {
+			s.cancel(s.err)
 		}
-		return err
 	}
-	if deadline.IsZero() {
-		return nil
-	}
-	return h.setDeadline(time.Time{})
+	return s.ctx
 }
 
-// flush sends what is buffered. Only the flush reports that the connection is
-// dead: a small Write ends in net/http's buffer and succeeds.
-func (h *httpStream) flush() error {
-	if err := h.rc.Flush(); err != nil {
+// Done is closed when the stream ends; it is Context().Done().
+func (s *Stream) Done() <-chan struct{} { return s.Context().Done() }
+
+// Err returns nil while the stream is open and then, for ever, why it ended:
+// [ErrClosed], [ErrDraining], [ErrMaxAge], [ErrGone] with what the network
+// said, [ErrInput], a [*QueueError], or an error that matches
+// os.ErrDeadlineExceeded (Options.WriteTimeout).
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// LastEventID is the client's cursor: that of its request, see [LastEventID].
+func (s *Stream) LastEventID() string { return s.id }
+
+// RemoteAddr is the client's address as the server has it.
+func (s *Stream) RemoteAddr() net.Addr { return s.c.RemoteAddr() }
+
+// SetValue keeps a value for the program, such as who the client is.
+func (s *Stream) SetValue(v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.value = v
+}
+
+// Value returns what SetValue was given last, nil if nothing.
+func (s *Stream) Value() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value
+}
+
+// Send sends the events, in one piece. If the queue has no room for them it
+// waits until it has, or the context ends, and then nothing was sent. Events
+// that together are larger than the queue are sent when all before them was.
+//
+// The errors are as [Writer.Send]'s. Unlike there, nil says that the stream has
+// accepted the events, not that the connection has.
+func (s *Stream) Send(ctx context.Context, events ...*Event) error {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	if h.base != nil {
-		return h.base()
+	buf := getBuffer()
+	defer putBuffer(buf)
+	var err error
+	if *buf, err = appendEvents(s.beginBatch(*buf), events); err != nil {
+		return err
+	}
+	return s.wait(ctx, s.endBatch(buf))
+}
+
+// SendEncoded is Send for events that are encoded already, see
+// [Writer.SendEncoded].
+func (s *Stream) SendEncoded(ctx context.Context, frames ...[]byte) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf = joinFrames(s.beginBatch(*buf), frames)
+	return s.wait(ctx, s.endBatch(buf))
+}
+
+// Push sends the events as Send does, but never waits: if the queue has no room
+// for them nothing is sent, and the error is a [*QueueError]. By
+// Options.QueuePolicy that ends the stream, because its client is too slow, or
+// leaves it as it is.
+func (s *Stream) Push(events ...*Event) error {
+	if s.over.Load() {
+		return s.Err()
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	var err error
+	if *buf, err = appendEvents(s.beginBatch(*buf), events); err != nil {
+		return err
+	}
+	return s.push(s.endBatch(buf))
+}
+
+func (s *Stream) push(p []byte) error {
+	err := s.c.Send(nil, p)
+	switch full, ok := errors.AsType[*netio.FullError](err); {
+	case ok:
+		e := &QueueError{Queued: full.Queued, Size: full.Size, Limit: full.Limit}
+		if s.h.opts.QueuePolicy == Disconnect {
+			e.Ended = true
+			s.abort(e)
+		}
+		return e
+	case err != nil:
+		return s.failed(err)
+	}
+	s.sent()
+	return nil
+}
+
+// wait sends what Send was given.
+func (s *Stream) wait(ctx context.Context, p []byte) error {
+	if err := s.c.WriteQueued(ctx, p); err != nil {
+		if _, ended := errors.AsType[*netio.ClosedError](err); !ended {
+			return context.Cause(ctx)
+		}
+		return s.failed(err)
+	}
+	s.sent()
+	return nil
+}
+
+// ready is what a Send begins with.
+func (s *Stream) ready(ctx context.Context) error {
+	if s.over.Load() {
+		return s.Err()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return nil
 }
 
-func (h *httpStream) setDeadline(t time.Time) error {
-	if h.noDeadline || t.IsZero() && h.unbounded {
-		return nil
-	}
-	err := h.rc.SetWriteDeadline(t)
-	if errors.Is(err, http.ErrNotSupported) {
-		h.noDeadline = true
-		h.log.Warn("sse: response writer has no write deadlines; a client that stops reading can hold its handler")
-		return nil
-	}
-	h.unbounded = t.IsZero()
-	return err
-}
-
-// finish bounds the bytes that net/http sends after the handler has returned
-// (the last chunk). It lifts the deadline itself before the next request.
-func (h *httpStream) finish(deadline time.Time) {
-	if !deadline.IsZero() {
-		_ = h.setDeadline(deadline) // the stream is over; net/http sees the error itself
-	}
-}
-
-// open sends the first bytes. A middleware whose Flush asserts that the writer
-// below it is a Flusher would panic here; that becomes an error.
-//
-// On HTTP/1 the first bytes also wait for what the handler has left of the
-// request's body, which net/http reads before it answers; so with a body reads
-// have the same deadline. Lifting it takes ReadTimeout's away too, as net/http
-// itself does at the body's end.
-func (h *httpStream) open(p []byte, deadline time.Time, hasBody bool) (err error) {
-	if hasBody && !deadline.IsZero() && h.rc.SetReadDeadline(deadline) == nil {
-		defer func() {
-			switch {
-			case err != nil: // the deadlines stay, for the same reason as in write
-			case time.Now().Before(deadline):
-				err = h.rc.SetReadDeadline(time.Time{})
-			default:
-				h.finish(deadline)
-				err = fmt.Errorf("sse: the rest of the request's body did not come in time (Options.WriteTimeout): %w", os.ErrDeadlineExceeded)
-			}
-		}()
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			re, ok := v.(runtime.Error)
-			if !ok {
-				panic(v) // such as http.ErrAbortHandler
-			}
-			err = fmt.Errorf("%w: its Flush method failed: %w", ErrNoFlush, re)
-		}
-	}()
-	h.w.WriteHeader(http.StatusOK)
-	return h.write(p, deadline)
-}
-
-// flushers walks the chain of wrapped writers as http.ResponseController does
-// and reports whether a flush can reach the connection. A wrapper with a plain
-// Flush method hides the error of the one below; base, if not nil, is the
-// innermost flush with an error, to be called after the outer one.
-func flushers(w http.ResponseWriter) (ok bool, base func() error) {
-	hidden := false
-	for w != nil {
-		switch t := w.(type) {
-		case interface{ FlushError() error }:
-			if hidden {
-				base = t.FlushError
-			}
-			return true, base
-		case interface {
-			http.Flusher
-			Unwrap() http.ResponseWriter
-		}:
-			hidden = true
-			w = t.Unwrap()
-		case http.Flusher:
-			return true, nil
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return false, nil
-		}
-	}
-	return false, nil
-}
+// sent puts the next heartbeat off.
+func (s *Stream) sent() { s.last.Store(int64(time.Since(s.born))) }

@@ -52,28 +52,10 @@ type Writer struct {
 // [ErrHead], a [*RefusedError], or what the first write met.
 func NewWriter(w http.ResponseWriter, r *http.Request, o *Options) (*Writer, error) {
 	opts := o.withDefaults()
-	switch r.Method {
-	case http.MethodGet, http.MethodPost, http.MethodHead, "":
-	default:
-		return nil, refuse(w, http.StatusMethodNotAllowed, 0, ErrMethod)
+	base, err := admit(w, r, &opts)
+	if err != nil {
+		return nil, err
 	}
-	if !opts.IgnoreAccept && !accepts(r.Header) {
-		return nil, refuse(w, http.StatusNotAcceptable, 0, ErrNotAcceptable)
-	}
-	h := w.Header()
-	if h.Get("Content-Encoding") != "" {
-		return nil, refuse(w, http.StatusInternalServerError, 0, ErrContentEncoding)
-	}
-	ok, base := flushers(w)
-	if !ok {
-		return nil, refuse(w, http.StatusInternalServerError, 0, ErrNoFlush)
-	}
-	if r.Method == http.MethodHead {
-		setHeaders(h, r)
-		w.WriteHeader(http.StatusOK)
-		return nil, ErrHead
-	}
-
 	st := newHTTPStream(w, base, opts.Logger)
 	s := newWriter(st, r.Context(), opts)
 	if g := opts.Group; g != nil {
@@ -82,7 +64,7 @@ func NewWriter(w http.ResponseWriter, r *http.Request, o *Options) (*Writer, err
 			return nil, refuse(w, http.StatusServiceUnavailable, g.retryAfter(), err)
 		}
 	}
-	setHeaders(h, r)
+	setHeaders(w.Header(), r)
 	opened := false
 	defer func() {
 		if !opened { // also when a middleware panics with http.ErrAbortHandler
@@ -92,29 +74,14 @@ func NewWriter(w http.ResponseWriter, r *http.Request, o *Options) (*Writer, err
 	}()
 	buf := getBuffer()
 	defer putBuffer(buf)
-	b := append((*buf)[:0], ": stream\n"...)
-	b = s.appendRetry(b)
-	*buf = append(b, '\n')
-	hasBody := r.ProtoMajor < 2 && r.Body != nil && r.Body != http.NoBody
-	if err := st.open(*buf, s.deadline(), hasBody); err != nil {
+	*buf = opts.appendOpening((*buf)[:0], &s.window)
+	if err := st.open(*buf, s.deadline(), r.ProtoMajor < 2 && hasBody(r)); err != nil {
 		return nil, err
 	}
 	opened = true
 	s.last = time.Now()
 	s.start()
 	return s, nil
-}
-
-func setHeaders(h http.Header, r *http.Request) {
-	h.Set("Content-Type", "text/event-stream")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store, no-transform")
-	}
-	h.Set("X-Accel-Buffering", "no")
-	h.Del("Content-Length")
-	if r.ProtoMajor >= 2 {
-		h.Del("Connection") // RFC 9113, section 8.2.2
-	}
 }
 
 func newWriter(st stream, request context.Context, opts Options) *Writer {
@@ -157,6 +124,9 @@ func (s *Writer) gone() {
 // nor writes.
 func (s *Writer) end(reason error) { s.cancel(reason) }
 
+// leave is end for the group: the last word is left to the handler.
+func (s *Writer) leave(reason error) { s.end(reason) }
+
 func (s *Writer) stopTimers() {
 	if s.beat != nil {
 		s.beat.Stop()
@@ -197,6 +167,24 @@ func (s *Writer) Send(ctx context.Context, events ...*Event) error {
 	if *buf, err = appendEvents((*buf)[:0], events); err != nil {
 		return err
 	}
+	return s.write(*buf)
+}
+
+// SendEncoded is Send for events that are encoded already, by [AppendEvent]:
+// made once, they can be sent to many streams. One frame may hold several
+// events, but only whole ones, for nothing checks them. The frames are not
+// changed, and not used any more when SendEncoded has returned.
+func (s *Writer) SendEncoded(ctx context.Context, frames ...[]byte) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	if len(frames) == 1 {
+		return s.write(frames[0])
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf = joinFrames((*buf)[:0], frames)
 	return s.write(*buf)
 }
 
@@ -308,9 +296,9 @@ func (s *Writer) heartbeat() {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	b := append((*buf)[:0], ":\n"...)
-	if w := s.opts.Group.window(); w > 2*s.window && w > s.opts.Retry {
+	if s.opts.grown(s.window) {
 		// The group has grown since this client was told its time.
-		b = s.appendRetry(b)
+		b = s.opts.appendRetry(b, &s.window)
 	}
 	if s.note != "" {
 		b = append(append(append(b, "id: "...), s.note...), '\n')
@@ -320,18 +308,6 @@ func (s *Writer) heartbeat() {
 	if s.write(*buf) == nil {
 		s.beat.Reset(s.opts.Heartbeat)
 	}
-}
-
-// appendRetry appends a retry field with this stream's own random time: the
-// group's clients have to come back over its window, also when the server ends
-// without a word. The caller owns the turn.
-func (s *Writer) appendRetry(buf []byte) []byte {
-	if s.opts.Retry == 0 {
-		return buf
-	}
-	s.window = s.opts.Group.window()
-	base := randomIn(s.opts.Retry/2, s.opts.Retry+s.opts.Retry/2)
-	return appendRetry(buf, base+randomIn(0, s.window))
 }
 
 // Close ends the stream. It waits for a write in progress and sends the last
@@ -371,7 +347,7 @@ func (s *Writer) close(last []*Event) error {
 	defer putBuffer(buf)
 	b, err := appendEvents((*buf)[:0], last)
 	if draining && !hasRetry(last) {
-		b = append(s.appendRetry(b), '\n')
+		b = append(s.opts.appendRetry(b, &s.window), '\n')
 	}
 	*buf = b
 	if werr := s.write(b); err == nil {

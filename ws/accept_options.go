@@ -49,7 +49,7 @@ type AcceptOptions struct {
 	// payload comes. 0: 1 MiB. Negative: none.
 	MessageLimit int64
 	// FrameLimit bounds the frames of an incoming message. 0: 10,000, with which a client that cuts its messages into
-	// frames of 4 KiB gets no further than 40 MiB, whatever MessageLimit says. Negative: none.
+	// frames of 4 KiB gets no further than 39 MiB, whatever MessageLimit says. Negative: none.
 	FrameLimit int
 
 	// PingInterval is how long the peer may be silent before it is asked for a sign of life. 0: 30 s. Negative: never.

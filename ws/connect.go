@@ -23,6 +23,8 @@ func connect(ctx context.Context, req *http.Request, o *DialOptions) (net.Conn, 
 	dial := o.NetDial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
+	} else {
+		dial = neverNil(dial)
 	}
 	var nc net.Conn
 	if proxy == nil {
@@ -34,6 +36,17 @@ func connect(ctx context.Context, req *http.Request, o *DialOptions) (net.Conn, 
 		return nc, err
 	}
 	return secure(ctx, nc, o.TLS, req.URL.Hostname())
+}
+
+// neverNil makes an error of what is neither a connection nor an error.
+func neverNil(dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := dial(ctx, network, addr)
+		if err == nil && nc == nil {
+			err = errors.New("ws: NetDial returned no connection and no error")
+		}
+		return nc, err
+	}
 }
 
 // secure does the TLS handshake. ALPN asks for HTTP/1.1 alone: there is no Upgrade in HTTP/2.

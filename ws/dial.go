@@ -21,11 +21,16 @@ import (
 // A response other than a good 101 is a *HandshakeError, which has its status, header and a bounded part of its body.
 // ctx is for Dial alone, not for the connection.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
+	return dialAttempt(ctx, rawURL, opts, 1, nil)
+}
+
+// dialAttempt is Dial for the n-th time, after last.
+func dialAttempt(ctx context.Context, rawURL string, opts *DialOptions, n int, last error) (*Conn, error) {
 	var o DialOptions
 	if opts != nil {
 		o = *opts
 	}
-	c, err := dial(ctx, rawURL, &o)
+	c, err := dial(ctx, rawURL, &o, n, last)
 	if err != nil {
 		o.Observer.tellRefused(nil, err)
 		return nil, err
@@ -33,7 +38,10 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	return c, nil
 }
 
-func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
+func dial(ctx context.Context, rawURL string, o *DialOptions, n int, last error) (*Conn, error) {
+	if ctx == nil {
+		return nil, &HandshakeError{Reason: "no connection", Err: errNilContext, misuse: true}
+	}
 	if timeout := orOff(o.HandshakeTimeout, defaultHandshakeTimeout); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -43,8 +51,22 @@ func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, &HandshakeError{Reason: "the URL", Err: err, misuse: true}
 	}
-	header, err := requestHeader(o, u)
-	if err != nil {
+	header := canonical(o.Header)
+	if o.Prepare != nil {
+		a := &Attempt{N: n, Last: last, URL: u, Header: header}
+		if err := o.Prepare(ctx, a); err != nil {
+			return nil, &HandshakeError{Reason: "Prepare", Err: err}
+		}
+		if a.URL == nil {
+			return nil, &HandshakeError{Reason: "the URL", Err: errors.New("ws: Prepare has taken it away"), misuse: true}
+		}
+		copied := *a.URL // it may be a URL that the program keeps
+		u, header = &copied, canonical(a.Header)
+	}
+	if err := checkURL(u); err != nil {
+		return nil, &HandshakeError{Reason: "the URL", Err: err, misuse: true}
+	}
+	if err := checkRequest(header, o, u); err != nil {
 		return nil, &HandshakeError{Reason: "the request's header", Err: err, misuse: true}
 	}
 	for redirects := 0; ; redirects++ {
@@ -75,15 +97,28 @@ func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	}
 }
 
-// parseURL gives the URL its scheme of HTTP, which the request, the proxy and the cookie jar know.
+// parseURL does not tell the URL in its error: there may be a password or a ticket in it.
 func parseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, err
+	if s == "" {
+		return nil, errors.New("ws: it is empty")
 	}
-	return u, checkURL(u)
+	u, err := url.Parse(s)
+	return u, withoutURL(err)
 }
 
+// withoutURL takes the URL and parts of it out of an error. A server may also have made it up, in a redirect.
+func withoutURL(err error) error {
+	e, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	if why := e.Err.Error(); !strings.Contains(why, `"`) { // without a part of the URL
+		return errors.New("ws: it can't be parsed: " + why)
+	}
+	return errors.New("ws: it can't be parsed: its host, port or an escape is invalid")
+}
+
+// checkURL gives u its scheme of HTTP, which the request, the proxy and the cookie jar know.
 func checkURL(u *url.URL) error {
 	switch u.Scheme {
 	case "ws", "http":
@@ -91,7 +126,7 @@ func checkURL(u *url.URL) error {
 	case "wss", "https":
 		u.Scheme = "https"
 	default:
-		return fmt.Errorf("ws: the scheme %q is neither ws nor wss", u.Scheme)
+		return errors.New("ws: it does not begin with ws:// or wss://")
 	}
 	if u.Hostname() == "" || u.Opaque != "" {
 		return errors.New("ws: there is no host")
@@ -102,36 +137,47 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// requestHeader is the user's part of the request's header, a copy, with the credentials of the URL.
-func requestHeader(o *DialOptions, u *url.URL) (http.Header, error) {
-	header := o.Header.Clone()
-	if header == nil {
-		header = http.Header{}
+// canonical is a copy of the header with the names in their canonical form: what is to be left out, or not to be sent
+// twice, must be found however it is written. It is never nil.
+func canonical(h http.Header) http.Header {
+	c := make(http.Header, len(h)+8)
+	for name, values := range h {
+		name = http.CanonicalHeaderKey(name)
+		c[name] = append(c[name], values...)
 	}
+	return c
+}
+
+// checkRequest holds the user's part of the request's header, which is canonical, against what may be sent, and adds the
+// credentials of the URL.
+func checkRequest(header http.Header, o *DialOptions, u *url.URL) error {
 	for name, values := range header {
+		if !isToken(name) {
+			return fmt.Errorf("ws: field name %q can't be sent", name)
+		}
 		for _, v := range values {
-			if !isToken(name) || !isFieldValue(v) {
-				return nil, fmt.Errorf("ws: field %q can't be sent: %q", name, v)
+			if !isFieldValue(v) { // v may be a secret
+				return fmt.Errorf("ws: field %s can't be sent: there is a line break or a control character in its value", name)
 			}
 		}
-		switch http.CanonicalHeaderKey(name) {
+		switch name {
 		case "Upgrade", "Connection", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Protocol",
 			"Sec-Websocket-Extensions", "Content-Length", "Transfer-Encoding", "Trailer", "Te", "Expect":
-			return nil, fmt.Errorf("ws: field %q is the handshake's own", name)
+			return fmt.Errorf("ws: field %q is the handshake's own", name)
 		}
 	}
 	for i, p := range o.Subprotocols {
 		if !isToken(p) {
-			return nil, fmt.Errorf("ws: subprotocol %q is not a token", p)
+			return fmt.Errorf("ws: subprotocol %q is not a token", p)
 		}
 		if slices.Contains(o.Subprotocols[:i], p) {
-			return nil, fmt.Errorf("ws: subprotocol %q is offered twice", p)
+			return fmt.Errorf("ws: subprotocol %q is offered twice", p)
 		}
 	}
 	if u.User != nil && header.Get("Authorization") == "" {
 		header.Set("Authorization", basicAuth(u.User))
 	}
-	return header, nil
+	return nil
 }
 
 func basicAuth(user *url.Userinfo) string {
@@ -169,7 +215,7 @@ func (e *HandshakeError) redirect(from *url.URL) (*url.URL, error) {
 	}
 	to, err := from.Parse(location)
 	if err != nil {
-		return nil, err
+		return nil, withoutURL(err)
 	}
 	if to.Fragment != "" {
 		to.Fragment, to.RawFragment = "", ""

@@ -36,8 +36,7 @@ func rawServer(t testing.TB, respond func(r *http.Request, accept string) string
 			if err != nil {
 				return
 			}
-			sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-			io.WriteString(server, respond(r, base64.StdEncoding.EncodeToString(sum[:])))
+			io.WriteString(server, respond(r, acceptOf(r)))
 			io.Copy(io.Discard, br)
 		}()
 		t.Cleanup(func() {
@@ -46,6 +45,12 @@ func rawServer(t testing.TB, respond func(r *http.Request, accept string) string
 		})
 		return client, nil
 	}}
+}
+
+// acceptOf answers the request's key (RFC 6455, section 4.2.2).
+func acceptOf(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // switching is a good 101, with lines removed (by the name of their field) and added.
@@ -184,6 +189,22 @@ func TestNothingIsSentForABadRequest(t *testing.T) {
 		{"comma in a subprotocol", "ws://a/", ws.DialOptions{Subprotocols: []string{"a,b"}}},
 		{"empty subprotocol", "ws://a/", ws.DialOptions{Subprotocols: []string{""}}},
 		{"subprotocol twice", "ws://a/", ws.DialOptions{Subprotocols: []string{"a", "a"}}},
+		{"the handshake's own field in another case", "ws://a/", ws.DialOptions{Header: http.Header{"sec-websocket-KEY": {sampleKey}}}},
+		{"empty", "", ws.DialOptions{}},
+		{"no scheme", "a.test/chat", ws.DialOptions{}},
+		{"port for a scheme", "localhost:8080/chat", ws.DialOptions{}},
+		{"CR LF from Prepare", "ws://a/", ws.DialOptions{Prepare: func(_ context.Context, a *ws.Attempt) error {
+			a.Header.Set("Authorization", "Bearer x\r\nX-Injected: c")
+			return nil
+		}}},
+		{"URL from Prepare", "ws://a/", ws.DialOptions{Prepare: func(_ context.Context, a *ws.Attempt) error {
+			a.URL.Scheme = "ftp"
+			return nil
+		}}},
+		{"no URL from Prepare", "ws://a/", ws.DialOptions{Prepare: func(_ context.Context, a *ws.Attempt) error {
+			a.URL, a.Header = nil, nil
+			return nil
+		}}},
 		{"the handshake's own field", "ws://a/", ws.DialOptions{Header: http.Header{"Sec-Websocket-Key": {sampleKey}}}},
 		{"CR LF in the URL", "ws://a/b\r\nX-Injected: c", ws.DialOptions{}},
 		{"scheme", "ftp://a/", ws.DialOptions{}},
@@ -201,6 +222,57 @@ func TestNothingIsSentForABadRequest(t *testing.T) {
 				t.Errorf("Dial = %v, %v; want a HandshakeError", c, err)
 			}
 		})
+	}
+}
+
+// The URL and what else may be a secret are not in the errors, which end in logs.
+func TestErrorsTellNoSecrets(t *testing.T) {
+	for _, raw := range []string{"ws://ann:secret@[::1/?ticket=secret", "secret.test/chat", "ws://ann:secret@a:port/", "ws://ann:secret/", "ws://ann:pass%secret@a/", "ws://a b.secret/", "ftp://ann:secret@a/", "ws://a/\x7fsecret", "ws:///?ticket=secret", "ws://a/#secret"} {
+		if _, err := ws.Dial(t.Context(), raw, nil); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Dial: %v", err)
+		}
+	}
+	if _, err := ws.Dial(t.Context(), "ws://a/", &ws.DialOptions{Header: http.Header{"Authorization": {"Bearer secret\n"}}}); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Dial: %v", err)
+	}
+}
+
+func TestDialOfNothingIsAnError(t *testing.T) {
+	var noContext context.Context
+	for name, err := range map[string]func() (*ws.Conn, error){
+		"context": func() (*ws.Conn, error) { return ws.Dial(noContext, "ws://tidewire.test/", nil) },
+		"empty":   func() (*ws.Conn, error) { return ws.Dial(t.Context(), "", nil) },
+		"NetDial": func() (*ws.Conn, error) {
+			return ws.Dial(t.Context(), "ws://tidewire.test/", &ws.DialOptions{NetDial: func(context.Context, string, string) (net.Conn, error) { return nil, nil }})
+		},
+		"proxy": func() (*ws.Conn, error) {
+			return ws.Dial(t.Context(), "ws://tidewire.test/", &ws.DialOptions{Proxy: func(*http.Request) (*url.URL, error) { return &url.URL{}, nil }})
+		},
+	} {
+		if c, err := err(); c != nil || err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+}
+
+// The text of the error has the status and the first line of the body, fit for a log.
+func TestRefusalIsToldInTheError(t *testing.T) {
+	for _, test := range []struct{ body, want string }{
+		{"", "refused by the server (status 403)"},
+		{"who are you?\nsecond line", `refused by the server (status 403): "who are you?"`},
+		{"\r\n  \n\tfirst\r\n", `(status 403): "first"`},
+		{"a\x00\x1b[31mred\x07\xff\u202eb", `(status 403): "a[31mred\u202eb"`},
+		{strings.Repeat("é", 10_000), `(status 403): "` + strings.Repeat("é", 100) + `..."`},
+		{"\xff\x00\x01", "refused by the server (status 403)"},
+		{strings.Repeat("\n", 60_000) + "late", "refused by the server (status 403)"},
+	} {
+		opts := rawServer(t, func(*http.Request, string) string {
+			return fmt.Sprintf("HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s", len(test.body), test.body)
+		})
+		_, err := ws.Dial(t.Context(), "ws://tidewire.test/", opts)
+		if err == nil || !strings.HasSuffix(err.Error(), test.want) {
+			t.Errorf("%.20q: %v; want %s", test.body, err, test.want)
+		}
 	}
 }
 

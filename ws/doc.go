@@ -34,14 +34,33 @@
 //	typ, data, err := c.Read(ctx)
 //	err = c.Close(ws.CloseNormal, "")
 //
-// [Connections] is a client that comes back. [Group] closes a server's connections when it goes away. [Observer] counts
-// what happens. [NetConn], [ReadJSON] and [WriteJSON] are what they say. The package ws/wstest has an in-memory pair for
-// tests, and a conformance suite for any server and client.
+// A client that comes back, goes on behind what it has seen, and takes a fresh ticket each time:
+//
+//	opts := &ws.DialOptions{Prepare: func(ctx context.Context, a *ws.Attempt) error {
+//		ticket, err := fetchTicket(ctx) // an error is tried again, after a wait
+//		a.URL.RawQuery = url.Values{"after": {seen}, "ticket": {ticket}}.Encode()
+//		return err
+//	}}
+//	for c, err := range ws.Connections(ctx, "wss://example.com/ws", opts, backoff.Policy{}) {
+//		if err != nil {
+//			return err // there will be no further one
+//		}
+//		seen = follow(c) // until the connection ends
+//	}
+//
+// A server that goes away closes its connections first:
+//
+//	group := &ws.Group{} // in AcceptOptions.Group of every connection
+//	…
+//	group.Drain(ctx)
+//	server.Shutdown(ctx)
+//
+// [Observer] counts what happens. [NetConn], [ReadJSON] and [WriteJSON] are what they say. The package ws/wstest has an
+// in-memory pair for tests, and a conformance suite for any server and client.
 //
 // # The two forms
 //
-// To the peer they are the same, and one test suite runs over both. (TestServerConforms,
-// TestServerConformsOnFakeTime, TestEndsLookTheSame, TestEchoAllSizes, TestConcurrentWritersNeverMix and others)
+// To the peer they are the same, and one test suite runs over both.
 //
 // Take the blocking form, [Accept], where the conversation has an order (a login, then a question and an answer), where
 // a message is large and read as a stream, and where a goroutine for each connection is no matter. The handler's end is
@@ -55,37 +74,28 @@
 //
 // # What is promised
 //
-// The tests that hold each promise are named with it.
+// The tests that hold each promise are named at the end.
 //
-//  1. Any goroutine may read, write, ping and close at any time. No misuse panics. Once a connection has ended, every
-//     call returns the same error for ever, a *CloseError, a *ProtocolError or a *LimitError. Nothing is left behind:
-//     no goroutine, no descriptor, also when a handler just returns, when it panics, and when the peer vanishes.
-//     (TestEveryMethodFrom64Goroutines, TestConcurrentWritersNeverMix, TestEveryCallReturnsWhateverFails,
-//     TestManyClosesSendOneFrame, TestHandlersEndClosesTheConnection, TestEventsComeInOrderAndCloseLast,
-//     TestCloseInAnEventDoesNotWait, TestEventThatPanics, TestChurnLeavesNothingBehind, TestChurnOfThousands)
+//  1. Any goroutine may read, write, ping and close at any time. No misuse panics: whatever is called in a wrong order,
+//     too often, at the same time or after the end returns an error. (A nil *Conn or a nil context given to a method of
+//     Conn panics, as everywhere in Go. Nil options are the defaults; a nil context, URL or connection given to Dial,
+//     Connections or a Group is an error.) Once a connection has ended, every call returns the same error for ever, a
+//     *CloseError, a *ProtocolError or a *LimitError. Nothing is left behind: no goroutine, no descriptor, also when a
+//     handler just returns, when it panics, and when the peer vanishes.
 //  2. When the context of a read ends, the connection does not: the next read goes on where that one was, also in the
 //     middle of a frame. A write whose context ends before its turn has written nothing; one that is cut off in the
 //     middle of a frame ends the connection, as does a message of Writer that is abandoned halfway. A context that
-//     ends late never hits another call. (TestCancelledReadLosesNothing, TestLateCancellationDoesNotHitTheNextRead,
-//     TestWriteCancelledBeforeItsTurnHasWrittenNothing, TestWriteCancelledInMidFrameEndsTheConnection,
-//     TestLateCancellationDoesNotHitTheNextWrite, TestForgottenWriter)
+//     ends late never hits another call.
 //  3. A peer that is silent for 30 s is pinged, and dropped when it stays silent for another 15 s, which count only
 //     while somebody reads: a handler or an event that is busy for a minute does not kill a healthy peer. There is no
-//     goroutine for it, one timer per connection. (TestSilentPeerIsPingedAndThenDropped, TestMissingPongCountsOnlyWhileSomebodyReads,
-//     TestBusyEventDoesNotKillAHealthyPeer, TestShortReadsAddUpToAMissingPong, TestIdleConnectionLivesForADay,
-//     TestVanishedPeerIsNoticed)
+//     goroutine for it, one timer per connection.
 //  4. Both handshakes, frames, text and closes are held against RFC 6455 to the letter, and refused at the first wrong
-//     byte. Pages of other origins are refused unless listed. (TestServerHandshake, TestClientHandshake,
-//     TestOriginPolicy, TestParserAtEverySplit, TestTextFailsAtTheFirstBadByteAtEverySplit, TestBadCloseFrames,
-//     TestViolationIsAnsweredAndDrained)
+//     byte. Pages of other origins are refused unless listed.
 //  5. Everything is bounded by default, and the error names the limit and the option: see below. A frame that declares
 //     too much is refused before its bytes come, memory is allocated for bytes that have come, and pings of a peer that
-//     never reads wait sixteen at a time, the latest among them. (TestDeclaredLengthAllocatesNothing,
-//     TestPingFloodIsBoundedAndTheLatestIsAnswered, TestWriteWithoutProgressEndsTheConnection,
-//     TestStalledFrameIsRefused, TestHandshakeTimeout, TestResponseHeaderIsCapped, FuzzReader)
+//     never reads wait sixteen at a time, the latest among them.
 //  6. A connection stands on any net.Conn: TCP, TLS, what DialOptions.NetDial returns, what a net.Listener of your own
-//     accepts. (TestEchoAllSizes, TestHandlersEndClosesTheConnection, TestConcurrentWritersNeverMix and others run over
-//     TCP, TLS and memory; TestOneByteAtATime)
+//     accepts.
 //
 // # Limits
 //
@@ -101,6 +111,37 @@
 //	a write that makes no progress         2 min         WriteTimeout       the end
 //	closing, all in all                    5 s           CloseTimeout       the end
 //
+// How soon a request must have come is up to http.Server.ReadHeaderTimeout, which has no limit by default: set it.
+//
+// Who raises MessageLimit may have to raise FrameLimit too: a client that cuts its messages into frames of 4 KiB, as
+// some libraries do, comes to 10,000 of them at 39 MiB.
+//
+// FrameTimeout is for silence, and begins anew with each byte: a peer that sends one byte every 29 s is not refused. It
+// holds no more than a silent peer does, and the bytes that it has sent. Where a message must be there in time, give
+// the reads a context, and close the connection when that has ended.
+//
+// # Errors
+//
+//	type or value                          what has happened                             what it tells
+//	*HandshakeError                        Accept or Dial made no connection             Reason, StatusCode; Header, Body
+//	*CloseError                            closed by the peer, by this side, or lost     Code, Reason, Local
+//	*ProtocolError                         ended: the peer broke RFC 6455                Code, Reason
+//	*LimitError                            ended: a limit was passed, also in the two    Limit, Max, Option, Code
+//	                                       handshakes, then inside a *HandshakeError
+//	ErrInvalidUTF8                         this text can't be sent; nothing was
+//	ErrDraining                            the group takes no more
+//	ErrReadByHandler                       a connection of Handler reads by itself
+//	context.Canceled, DeadlineExceeded     the call has ended; the connection only as promise 2 says
+//	and the context's cause
+//
+// CloseStatus gives the code that an error tells of, 1006 where there was no close frame, 0 where there is no code.
+// errors.Is finds io.EOF in the *CloseError of a peer that closed or went between messages, io.ErrUnexpectedEOF inside
+// one, net.ErrClosed where this side closed, and the network's own error otherwise.
+//
+// A refused handshake says in its text, and a server also in the body of its response, what would mend it: the origin and
+// the options that would allow it, the middleware that hides http.Hijacker, the proxy that took Upgrade away. Dial's has
+// the first line of the response's body. Neither has the URL, which may hold a ticket.
+//
 // # Who waits for whom
 //
 // Nothing is queued. Write returns when its message was handed to the network, and waits where the peer does not read,
@@ -112,15 +153,14 @@
 // Somebody must read, or pings stay unanswered and the peer gives the connection up: Read in a loop, Messages, or, for
 // those who only write, CloseRead. In callback form the library does, except while an event of the connection is under
 // way. An event that writes to a peer that does not read waits as anybody does; it holds up its own connection, until
-// WriteTimeout ends it, and no other. (TestBlockedEventHarmsNoOther, TestEventThatWritesToAPeerThatDoesNotRead)
+// WriteTimeout ends it, and no other.
 //
 // # Who owns memory
 //
 // What Read returns belongs to the caller; ReadAppend uses the caller's. What Events.Message is given is lent until it
-// returns. What is given to Write is neither changed nor
-// kept. A connection has a buffer of 4 KiB while a read is under way or bytes are left from the last one, and none
-// otherwise. The context of the latest read, and that of the latest write, are kept until the next, or until the
-// connection ends.
+// returns. What is given to Write is neither changed nor kept. A connection has a buffer of 4 KiB while a read is under
+// way or bytes are left from the last one, and none otherwise. The context of the latest read, and that of the latest
+// write, are kept until the next, or until the connection ends.
 //
 // # How connections end
 //
@@ -129,19 +169,42 @@
 // returns the error. In both cases Read comes back when that is over, within CloseTimeout, so that a CloseNow behind it
 // takes nothing away; when its context ends before, the closing goes on in the background. The server half-closes, and
 // throws away what still comes until the client ends: otherwise unread bytes would reset the connection, and the close
-// frame might be lost. CloseStatus gives the code of any error.
+// frame might be lost.
 //
 // When the handler of a connection of Accept returns, the connection is closed with 1001. Detach lets it live on; then
-// whoever has it must close it. A connection of Handler lives until one side closes it. Accept and Handler have lifted the deadlines of http.Server's timeouts, and http.Server.Shutdown does not know of the
-// connection: put connections into a Group, and call Group.Drain before Shutdown.
+// whoever has it must close it. A connection of Handler lives until one side closes it. Accept and Handler have lifted
+// the deadlines of http.Server's timeouts.
+//
+// # How servers end
+//
+// http.Server.Shutdown does not know of the connections: put them into a [Group], and call Group.Drain before it. A
+// program that has event streams too (package sse) drains both at the same time, because each takes its time:
+//
+//	var drains sync.WaitGroup
+//	drains.Go(func() { connections.Drain(ctx) }) // a ws.Group
+//	drains.Go(func() { streams.Drain(ctx) })     // a sse.Group
+//	drains.Wait()
+//	server.Shutdown(ctx)
+//
+// The two groups differ, because the protocols do. An event stream can be told when to come back, so a sse.Group ends
+// all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a ws.Group
+// spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more. When ctx ends before, a
+// ws.Group cuts off who is left (a 1006 for their peers) and returns with none left; a sse.Group returns and says how
+// many streams are left, which it leaves to their handlers and to http.Server.Close. Both return the context's cause.
 //
 // # Security
 //
 // Browsers let any page connect anywhere and send the cookies of the server along; the Origin field is what tells
 // pages apart, so that is checked by default: none (not a browser) and the same host are allowed. Behind a proxy that
-// changes the Host field, name the field it puts the original in, in AcceptOptions.ProxyHostHeader. What a header field
-// or a subprotocol is given by the program is checked for line breaks before it is sent. Redirects to other hosts lose
-// Authorization and Cookie. Mask keys come from the runtime's ChaCha8 and can't be predicted, so that no page can make
+// changes the Host field, name the field it puts the original in, in AcceptOptions.ProxyHostHeader; list other origins
+// in AcceptOptions.Origins, whose "https://*.example.com" trusts everybody who can put a page below that name.
+//
+// The same host is the one that the browser asked for, by whatever name. A server on localhost or in a private network
+// whose address others can give a name (DNS rebinding) should also hold Request.Host against the names that it has.
+//
+// What a header field or a subprotocol is given by the program is checked for line breaks before it is sent, and what
+// comes from the other side is quoted before it is told. Redirects to other hosts lose Authorization and Cookie, and
+// never lead from wss to ws. Mask keys come from the runtime's ChaCha8 and can't be predicted, so that no page can make
 // a client write bytes of its choice to an old proxy (RFC 6455, section 10.3).
 //
 // # What is not promised
@@ -149,4 +212,27 @@
 // There is no compression yet: an offer of permessage-deflate is declined. There is no WebSocket over HTTP/2 (RFC 8441):
 // a request over HTTP/2 is answered 505. A TLS connection allows no half-written record, so a write that is cut off ends
 // the connection, however little of it had gone.
+//
+// # Tests that hold the promises
+//
+// The file CASES.md names a test for each case of the protocol. Those of the promises above:
+//
+//	1  TestEveryMethodFrom64Goroutines, TestConcurrentWritersNeverMix, TestEveryCallReturnsWhateverFails,
+//	   TestManyClosesSendOneFrame, TestHandlersEndClosesTheConnection, TestEventsComeInOrderAndCloseLast,
+//	   TestCloseInAnEventDoesNotWait, TestEventThatPanics, TestAcceptOfNothingIsAnError, TestDialOfNothingIsAnError,
+//	   TestConnectionsOfNothingIsAnError, TestGroupOfNothing, TestSecondAcceptIsAnError, TestGroupsThatFightForAConnection,
+//	   TestChurnLeavesNothingBehind, TestChurnOfThousands
+//	2  TestCancelledReadLosesNothing, TestLateCancellationDoesNotHitTheNextRead,
+//	   TestWriteCancelledBeforeItsTurnHasWrittenNothing, TestWriteCancelledInMidFrameEndsTheConnection,
+//	   TestLateCancellationDoesNotHitTheNextWrite, TestForgottenWriter
+//	3  TestSilentPeerIsPingedAndThenDropped, TestMissingPongCountsOnlyWhileSomebodyReads,
+//	   TestBusyEventDoesNotKillAHealthyPeer, TestShortReadsAddUpToAMissingPong, TestIdleConnectionLivesForADay,
+//	   TestVanishedPeerIsNoticed
+//	4  TestServerHandshake, TestClientHandshake, TestOriginPolicy, TestOriginsThatCouldNeverMatchAreRefused,
+//	   TestParserAtEverySplit, TestTextFailsAtTheFirstBadByteAtEverySplit, TestBadCloseFrames,
+//	   TestViolationIsAnsweredAndDrained, TestServerConforms, TestServerConformsOnFakeTime
+//	5  TestDeclaredLengthAllocatesNothing, TestPingFloodIsBoundedAndTheLatestIsAnswered,
+//	   TestWriteWithoutProgressEndsTheConnection, TestStalledFrameIsRefused, TestHandshakeTimeout,
+//	   TestResponseHeaderIsCapped, TestBlockedEventHarmsNoOther, TestEventThatWritesToAPeerThatDoesNotRead, FuzzReader
+//	6  TestEchoAllSizes, TestEndsLookTheSame and others run over TCP, TLS and memory; TestOneByteAtATime
 package ws

@@ -3,9 +3,11 @@ package ws_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 
 	"github.com/tidewire/tidewire/backoff"
 	"github.com/tidewire/tidewire/ws"
@@ -92,10 +94,13 @@ func ExampleDial_refused() {
 	defer stop()
 
 	_, err := ws.Dial(context.Background(), url, nil)
-	if e, ok := err.(*ws.HandshakeError); ok {
-		fmt.Printf("%d %q\n", e.StatusCode, e.Body)
+	fmt.Println(err)
+	if e, ok := errors.AsType[*ws.HandshakeError](err); ok {
+		fmt.Println(e.StatusCode, e.Header.Get("Content-Type"), len(e.Body))
 	}
-	// Output: 401 "who are you?\n"
+	// Output:
+	// ws: handshake: refused by the server (status 401): "who are you?"
+	// 401 text/plain; charset=utf-8 13
 }
 
 func ExampleAccept_options() {
@@ -223,6 +228,71 @@ func ExampleConnections() {
 	// welcome
 }
 
+// A client that goes on where it was: each attempt says up to where the program has read, and has a fresh ticket, because
+// a ticket is good for one connection and a browser's way to send it is the URL.
+func ExampleConnections_prepare() {
+	url, stop := serveExample(func(w http.ResponseWriter, r *http.Request) {
+		c, err := ws.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		after, _ := strconv.Atoi(r.FormValue("after"))
+		c.Write(r.Context(), ws.Text, fmt.Appendf(nil, "event %d, for %s", after+1, r.FormValue("ticket")))
+		c.Close(ws.CloseServiceRestart, "")
+	})
+	defer stop()
+
+	ctx := context.Background()
+	seen := 0
+	opts := &ws.DialOptions{Prepare: func(ctx context.Context, a *ws.Attempt) error {
+		q := a.URL.Query()
+		q.Set("after", strconv.Itoa(seen))
+		q.Set("ticket", fmt.Sprint("ticket ", a.N)) // asked for with ctx; an error is tried again, a backoff.Permanent is not
+		a.URL.RawQuery = q.Encode()
+		return nil
+	}}
+	for c, err := range ws.Connections(ctx, url, opts, backoff.Policy{Base: 1, Max: 1}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if _, data, err := c.Read(ctx); err == nil {
+			fmt.Printf("%s\n", data)
+			seen++
+		}
+		if seen == 3 {
+			break
+		}
+	}
+	// Output:
+	// event 1, for ticket 1
+	// event 2, for ticket 2
+	// event 3, for ticket 3
+}
+
+// A page of another origin is refused, and the refusal says what would let it in.
+func ExampleAcceptOptions_origins() {
+	url, stop := serveExample(func(w http.ResponseWriter, r *http.Request) {
+		_, err := ws.Accept(w, r, &ws.AcceptOptions{Origins: []string{"https://*.example.com"}})
+		if err != nil {
+			return
+		}
+	})
+	defer stop()
+
+	for _, origin := range []string{"https://app.example.com", "https://example.com.evil.test"} {
+		c, err := ws.Dial(context.Background(), url, &ws.DialOptions{Header: http.Header{"Origin": {origin}}})
+		if err == nil {
+			c.CloseNow()
+		}
+		e, ok := errors.AsType[*ws.HandshakeError](err)
+		fmt.Println(ok && e.StatusCode == http.StatusForbidden)
+	}
+	// Output:
+	// false
+	// true
+}
+
 // Before http.Server.Shutdown, which knows nothing of WebSocket connections.
 func ExampleGroup_Drain() {
 	group := &ws.Group{Code: ws.CloseServiceRestart, Spread: -1}
@@ -249,7 +319,9 @@ func ExampleGroup_Drain() {
 	fmt.Println("drained:", group.Drain(ctx))
 	fmt.Println(<-ended)
 	_, err = ws.Dial(ctx, url, nil)
-	fmt.Println(err.(*ws.HandshakeError).StatusCode)
+	if e, ok := errors.AsType[*ws.HandshakeError](err); ok {
+		fmt.Println(e.StatusCode)
+	}
 	// Output:
 	// drained: <nil>
 	// ws: closed by the peer: 1012 (service restart)

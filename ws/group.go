@@ -2,6 +2,8 @@ package ws
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"math/rand/v2"
@@ -11,7 +13,8 @@ import (
 )
 
 // Group is a set of connections that are to be closed together, when the server goes away. The zero Group is ready;
-// the exported fields are not to be changed after the first use. A connection leaves by itself when it ends.
+// the exported fields are not to be changed after the first use. A nil Group holds nothing. A connection leaves by
+// itself when it ends.
 //
 // http.Server.Shutdown knows nothing of WebSocket connections, so Drain comes first, then Shutdown:
 //
@@ -19,7 +22,7 @@ import (
 //	server.Shutdown(ctx)
 type Group struct {
 	// Code is what connections are closed with by Drain: 0 is CloseGoingAway; CloseServiceRestart asks clients to come
-	// back.
+	// back. Instead of one that must not be sent, such as 1006, it is CloseInternalError, and Drain says so.
 	Code CloseCode
 	// Reason goes with it.
 	Reason string
@@ -27,11 +30,13 @@ type Group struct {
 	// clients do not come back all at once. 0: 5 s. Negative: no time.
 	Spread time.Duration
 
-	mu      sync.Mutex
+	mu      sync.Mutex // taken while the mu of a Conn is held, never the other way round, nor that of another Group
 	conns   map[*Conn]struct{}
 	begun   bool           // Drain or BeginDrain was called
 	coming  int            // handshakes under way, which Drain waits for
-	closers sync.WaitGroup // the goroutines of the drain; added to under mu
+	cut     bool           // the context of a Drain has ended: nobody is given time any more
+	hurry   chan struct{}  // made by the drain, closed with cut
+	closers sync.WaitGroup // the goroutines of the drain; added to under mu, or by one of them
 	drained chan struct{}  // made by the drain, closed when all connections have ended
 }
 
@@ -72,17 +77,16 @@ func (g *Group) arrived(c *Conn) error {
 	if g == nil {
 		return nil
 	}
-	g.mu.Lock()
-	g.insert(c)
-	g.coming--
-	begun := g.begun
-	g.mu.Unlock()
-	g.claim(c)
-	if begun {
-		g.close(c)
-		return ErrDraining
+	begun, cut := g.insert(c, 1)
+	if !begun {
+		return nil
 	}
-	return nil
+	if cut {
+		_ = c.CloseNow() // always nil
+	} else {
+		g.close(c)
+	}
+	return ErrDraining
 }
 
 func (g *Group) close(c *Conn) {
@@ -94,41 +98,48 @@ func (g *Group) close(c *Conn) {
 }
 
 // Add puts c in the group. Once the group drains, c is closed instead and the error is ErrDraining. A connection is in
-// one group at most: it leaves the one it was in.
+// one group at most: it leaves the one it was in. One that has ended is in none, and that is no error.
 func (g *Group) Add(c *Conn) error {
-	g.mu.Lock()
-	if g.begun {
-		g.mu.Unlock()
+	if g == nil {
+		return errors.New("ws: the group is nil")
+	}
+	if c == nil {
+		return errors.New("ws: the connection is nil")
+	}
+	if begun, _ := g.insert(c, 0); begun {
 		g.close(c)
 		return ErrDraining
 	}
-	g.insert(c)
-	g.mu.Unlock()
-	g.claim(c)
 	return nil
 }
 
-// insert is called with mu held.
-func (g *Group) insert(c *Conn) {
-	if g.conns == nil {
-		g.conns = make(map[*Conn]struct{})
-	}
-	g.conns[c] = struct{}{}
-}
-
-// claim tells c, which is inserted, whose it is. No lock is held while another is taken.
-func (g *Group) claim(c *Conn) {
+// insert puts c, which lives, in g, and takes it out of the group it was in. expected is 1 for a connection that expect
+// has announced, which comes in even when the drain has begun. All of it happens under the mu of c, so that the group
+// that c names is always the one that has it, whoever adds it where at the same time.
+func (g *Group) insert(c *Conn, expected int) (begun, cut bool) {
 	c.mu.Lock()
-	dead, old := c.dead(), c.group
-	if !dead {
-		c.group = g
+	defer c.mu.Unlock()
+	g.mu.Lock()
+	begun, cut = g.begun, g.cut
+	in := !c.dead() && (!begun || expected > 0)
+	if in {
+		if g.conns == nil {
+			g.conns = make(map[*Conn]struct{})
+		}
+		g.conns[c] = struct{}{}
 	}
-	c.mu.Unlock()
-	if dead {
-		g.remove(c)
-	} else if old != nil && old != g {
+	g.coming -= expected
+	g.look()
+	g.mu.Unlock()
+	if !in {
+		return begun, cut
+	}
+	old := c.group
+	c.group = g
+	if old != nil && old != g {
 		old.remove(c)
 	}
+	return begun, cut
 }
 
 func (g *Group) remove(c *Conn) {
@@ -152,6 +163,9 @@ func (g *Group) look() {
 
 // Len is the number of connections.
 func (g *Group) Len() int {
+	if g == nil {
+		return 0
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.conns)
@@ -160,10 +174,7 @@ func (g *Group) Len() int {
 // All yields the connections that are in the group when it begins, in no order.
 func (g *Group) All() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
-		g.mu.Lock()
-		conns := slices.Collect(maps.Keys(g.conns))
-		g.mu.Unlock()
-		for _, c := range conns {
+		for _, c := range g.members() {
 			if !yield(c) {
 				return
 			}
@@ -171,51 +182,90 @@ func (g *Group) All() iter.Seq[*Conn] {
 	}
 }
 
+func (g *Group) members() []*Conn {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.conns))
+}
+
 // BeginDrain begins what Drain waits for. It is made for http.Server.RegisterOnShutdown, which nobody waits for: a
 // program that ends after Shutdown needs Drain.
 func (g *Group) BeginDrain() {
+	if g == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.begun {
 		return
 	}
-	g.begun, g.drained = true, make(chan struct{})
+	g.begun, g.drained, g.hurry = true, make(chan struct{}), make(chan struct{})
 	g.look()
-	spread := g.spread()
-	for c := range g.conns {
-		wait := time.Duration(0)
-		if spread > 0 {
-			wait = rand.N(spread)
+	if len(g.conns) == 0 {
+		return
+	}
+	conns := slices.Collect(maps.Keys(g.conns))
+	g.closers.Go(func() { g.closeAll(conns) }) // ends with the last moment, or when all have ended
+}
+
+// closeAll closes each connection at its own moment. The goroutines, one for each that is being closed, end at the
+// latest CloseTimeout after their connection's moment; a crowd that is spread does not have them all at once.
+func (g *Group) closeAll(conns []*Conn) {
+	spread := max(g.spread(), 1)
+	moments := make([]time.Duration, len(conns))
+	for i := range moments {
+		moments[i] = rand.N(spread)
+	}
+	slices.Sort(moments) // the connections are in no order
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i, c := range conns {
+		timer.Reset(moments[i] - time.Since(began))
+		select {
+		case <-timer.C:
+			g.closers.Go(func() { g.close(c) })
+		case <-g.drained:
+			return
+		case <-g.hurry:
+			return
 		}
-		g.closers.Go(func() { // ends with the connection, at the latest CloseTimeout after its moment
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-				g.close(c)
-			case <-c.whenDone():
-			}
-		})
 	}
 }
 
 // Drain closes all connections with Code, each at its own moment within Spread, with a closing handshake, and refuses
-// new ones. It returns when the last has ended; when ctx ends before, it closes the others at once and returns the
-// context's cause. Called again, it waits again.
+// new ones. It returns when the last has ended; when ctx ends before, it cuts the others off at once, so that their
+// peers see a 1006, and returns the context's cause. A ctx that ends within Spread cuts off those whose moment had not
+// come: give it Spread and CloseTimeout. Called again, it waits again.
 func (g *Group) Drain(ctx context.Context) error {
 	g.BeginDrain()
-	g.mu.Lock()
-	drained := g.drained
-	g.mu.Unlock()
+	if ctx == nil {
+		return errNilContext // the drain goes on by itself
+	}
+	if g == nil {
+		return nil
+	}
 	var err error
 	select {
-	case <-drained:
+	case <-g.drained:
 	case <-ctx.Done():
 		err = contextError(ctx, "drain")
-		for c := range g.All() {
+		g.mu.Lock()
+		if !g.cut {
+			g.cut = true
+			close(g.hurry)
+		}
+		g.mu.Unlock()
+		for _, c := range g.members() {
 			_ = c.CloseNow() // always nil
 		}
 	}
 	g.closers.Wait()
+	if err == nil && g.Code != 0 && g.Code != CloseNoStatus && !g.Code.onWire() {
+		return fmt.Errorf("ws: drain: the group's close code %d must not be sent; it was %d", uint16(g.Code), uint16(CloseInternalError))
+	}
 	return err
 }

@@ -180,3 +180,29 @@ func TestAcceptOptionsThatCouldNeverWorkAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// An entry that passes can match: the very origin it names, or one below. And whatever the origin, what is told of it is
+// harmless text.
+func FuzzOrigins(f *testing.F) {
+	for _, entry := range []string{"https://example.com", "https://*.example.com:8443", "null", "*", "http://[::1]:80", "app://x", "HTTPS://A.b.", "https://a:0"} {
+		f.Add(entry, "https://evil.test")
+	}
+	f.Fuzz(func(t *testing.T, entry, field string) {
+		if e, why := parseOriginEntry(entry); why == "" {
+			own := strings.Replace(entry, "://*.", "://a.", 1)
+			if o, ok := parseOrigin(own); !e.names(own, o, ok) {
+				t.Errorf("entry %q passes, and %q does not match", entry, own)
+			}
+		}
+		r := &http.Request{Host: "example.com", Header: http.Header{"Origin": {field}}}
+		why := checkOrigin(r, &AcceptOptions{Origins: []string{entry}})
+		for i := range len(why) {
+			if b := why[i]; b < ' ' || b > '~' || strings.IndexByte("<>&'", b) >= 0 {
+				t.Fatalf("not fit for a response: %q", why)
+			}
+		}
+		if len(why) > 10*maxQuoted {
+			t.Errorf("%d bytes are told", len(why))
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -83,7 +84,7 @@ func TestRedirects(t *testing.T) {
 				}
 				return test.status, test.location
 			})
-			opts.Header = http.Header{"Authorization": {"Bearer secret"}, "Cookie": {"session=secret"}, "X-Other": {"kept"}}
+			opts.Header = http.Header{"authorization": {"Bearer secret"}, "COOKIE": {"session=secret"}, "X-Other": {"kept"}}
 			c, err := ws.Dial(t.Context(), "ws://a.test/old", opts)
 			if (err != nil) != test.wantError {
 				t.Fatalf("Dial: %v", err)
@@ -102,10 +103,44 @@ func TestRedirects(t *testing.T) {
 			if forgot := last.Get("Authorization") == ""; forgot != test.forgets || last.Get("X-Other") != "kept" || (last.Get("Cookie") == "") != test.forgets {
 				t.Errorf("header after the redirect: %v", last)
 			}
-			if opts.Header.Get("Authorization") == "" {
+			if len(opts.Header) != 3 || opts.Header.Get("Authorization") != "" {
 				t.Error("the options were changed")
 			}
 		})
+	}
+}
+
+// What one host was told does not come back to another by a detour, nor does the Host field of the first.
+func TestCredentialsAreForgottenForGood(t *testing.T) {
+	var w world
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := w.options(t, func(r *http.Request) (int, string) {
+		switch r.URL.Path {
+		case "/old":
+			return 302, "ws://mallory:pw@b.test/middle"
+		case "/middle":
+			return 302, "ws://a.test/new"
+		}
+		return 101, ""
+	})
+	site, _ := url.Parse("http://a.test/")
+	jar.SetCookies(site, []*http.Cookie{{Name: "session", Value: "a1"}})
+	opts.Jar, opts.Header = jar, http.Header{"host": {"virtual.test"}}
+	c, err := ws.Dial(t.Context(), "ws://ann:secret@a.test/old?ticket=1", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.CloseNow()
+	var got []string
+	for _, r := range w.seen {
+		got = append(got, strings.Join([]string{r.Host, r.RequestURI, r.Header.Get("Authorization"), r.Header.Get("Cookie"), r.Header.Get("Referer")}, "|"))
+	}
+	want := []string{"virtual.test|/old?ticket=1|Basic YW5uOnNlY3JldA==|session=a1|", "b.test|/middle|||", "a.test|/new||session=a1|"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the hosts got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -126,6 +161,18 @@ func TestRedirectFromTLSToCleartextIsNotFollowed(t *testing.T) {
 	_, err := ws.Dial(t.Context(), url, opts)
 	if e, ok := errors.AsType[*ws.HandshakeError](err); !ok || e.StatusCode != 302 || !strings.Contains(err.Error(), "wss to ws") {
 		t.Errorf("Dial: %v", err)
+	}
+}
+
+// A Location that is no URL is not told: a server has made it up.
+func TestBadLocationIsNotTold(t *testing.T) {
+	for _, location := range []string{"http://[" + strings.Repeat("x", 10_000), "http://a:" + strings.Repeat("x", 10_000), "/%" + strings.Repeat("x", 10_000), "ftp://" + strings.Repeat("x", 10_000)} {
+		var w world
+		opts := w.options(t, func(*http.Request) (int, string) { return 302, location })
+		_, err := ws.Dial(t.Context(), "ws://a.test/", opts)
+		if e, ok := errors.AsType[*ws.HandshakeError](err); !ok || e.StatusCode != 302 || strings.Contains(err.Error(), "xxx") || len(w.hosts) != 1 {
+			t.Errorf("%.20s: %.200v", location, err)
+		}
 	}
 }
 
@@ -216,6 +263,46 @@ func TestProxyRefusesAndItsRedirectIsNotFollowed(t *testing.T) {
 	_, err := ws.Dial(t.Context(), "ws://tidewire.test/", &ws.DialOptions{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5", Host: "127.0.0.1:1"})})
 	if err == nil || !strings.Contains(err.Error(), "socks5") {
 		t.Errorf("SOCKS: %v", err)
+	}
+}
+
+// Whatever a proxy says that is not a bare 2xx, there is no tunnel; and it can't say without end.
+func TestProxyWithABadAnswer(t *testing.T) {
+	for name, answer := range map[string]string{
+		"101":               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"speaks first":      "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"a body":            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"a chunked body":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"not HTTP":          "\x05\x00",
+		"half a line":       "HTTP/1.1 200 Connec",
+		"nothing":           "",
+		"a header too long": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100_000) + "\r\n\r\n",
+		"1xx without end":   strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 1000),
+		"500":               "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nout",
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := testnet.Pipe()
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				defer server.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(server)); err == nil {
+					io.WriteString(server, answer)
+				}
+			}()
+			c, err := ws.Dial(patient(t), "ws://tidewire.test/", &ws.DialOptions{
+				Proxy:   http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.test", User: url.UserPassword("ann", "secret")}),
+				NetDial: func(context.Context, string, string) (net.Conn, error) { return client, nil },
+			})
+			<-done
+			if err == nil {
+				c.CloseNow()
+				t.Fatal("a connection was made")
+			}
+			if _, ok := errors.AsType[*ws.HandshakeError](err); !ok || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "YW5uOnNlY3JldA") {
+				t.Errorf("Dial: %v", err)
+			}
+		})
 	}
 }
 

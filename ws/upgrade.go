@@ -1,14 +1,18 @@
 package ws
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
+	"unicode"
+	"unicode/utf8"
 )
 
-// HandshakeError says why there is no connection. On the server the request has been answered with StatusCode.
+// HandshakeError says why there is no connection. On the server the request has been answered with StatusCode. The text
+// of a client's has the status and the first line of the body in it.
 type HandshakeError struct {
 	Reason string
 	// StatusCode is that of the HTTP response; 0 when there was none.
@@ -33,7 +37,30 @@ func (e *HandshakeError) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
+	if line := firstLine(e.Body); line != "" {
+		s += fmt.Sprintf(": %q", line)
+	}
 	return s
+}
+
+// firstLine is the first line of a body that has something in it, as far as it is text, and no longer than maxQuoted.
+func firstLine(body []byte) string {
+	body = body[:min(len(body), 4<<10)]
+	for line := range bytes.Lines(body) {
+		line = bytes.Map(func(r rune) rune {
+			if r == utf8.RuneError || unicode.IsControl(r) && r != '\t' {
+				return -1
+			}
+			return r
+		}, line)
+		if line = bytes.TrimSpace(line); len(line) > maxQuoted {
+			line = append(bytes.ToValidUTF8(line[:maxQuoted], nil), "..."...)
+		}
+		if len(line) > 0 {
+			return string(line)
+		}
+	}
+	return ""
 }
 
 func (e *HandshakeError) Unwrap() error { return e.Err }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -199,5 +200,37 @@ func TestDialEndsWithASignal(t *testing.T) {
 	}
 	if err := <-closed; ws.CloseStatus(err) != ws.CloseGoingAway {
 		t.Errorf("the server got %v", err)
+	}
+}
+
+// What the flags are by default is what the page about them says.
+func TestFlagsByDefault(t *testing.T) {
+	var usage bytes.Buffer
+	if err := run(patient(t), []string{"-h"}, io.Discard, &usage); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-h: %v", err)
+	}
+	for _, want := range []string{`-addr address`, `default "127.0.0.1:9001"`, "-max bytes", "default 16777216", "-tls", "-dial URL"} {
+		if !strings.Contains(usage.String(), want) {
+			t.Errorf("the usage lacks %q:\n%s", want, &usage)
+		}
+	}
+}
+
+// The client trusts no certificate that signs itself, unless -tls says so.
+func TestDialOverTLS(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := ws.Accept(w, r, nil); err == nil {
+			c.Close(ws.CloseNormal, "")
+		}
+	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the client that breaks off is the case
+	srv.StartTLS()
+	defer srv.Close()
+	url := "wss" + strings.TrimPrefix(srv.URL, "https")
+	if err := run(patient(t), []string{"-tls", "-dial", url}, io.Discard, io.Discard); err != nil {
+		t.Errorf("-tls: %v", err)
+	}
+	if err := run(patient(t), []string{"-dial", url}, io.Discard, io.Discard); err == nil {
+		t.Error("a certificate of nobody's was trusted")
 	}
 }

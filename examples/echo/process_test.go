@@ -65,3 +65,46 @@ func TestSIGTERMEndsTheProcessInOrder(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// The client's exit status says how the connection ended: 0 for a close in order, 1 where it was lost or never made.
+func TestDialsExitStatus(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	talk := func(end func(c *ws.Conn)) string {
+		return served(t, func(c *ws.Conn) {
+			c.Write(patient(t), ws.Binary, []byte{1, 2})
+			if typ, p, err := c.Read(patient(t)); err != nil || typ != ws.Binary || string(p) != "\x01\x02" {
+				t.Errorf("the echo is %v %q, %v", typ, p, err)
+			}
+			end(c)
+		})
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+	}{
+		"normal":       {[]string{"-dial", talk(func(c *ws.Conn) { c.Close(ws.CloseNormal, "done") })}, 0},
+		"going away":   {[]string{"-dial", talk(func(c *ws.Conn) {})}, 0}, // the handler's end
+		"no code":      {[]string{"-dial", talk(func(c *ws.Conn) { c.Close(ws.CloseNoStatus, "") })}, 0},
+		"lost":         {[]string{"-dial", talk(func(c *ws.Conn) { c.CloseNow() })}, 1},
+		"failed":       {[]string{"-dial", talk(func(c *ws.Conn) { c.Close(ws.CloseInternalError, "") })}, 1},
+		"too big":      {[]string{"-max", "1", "-dial", served(t, func(c *ws.Conn) { c.Write(patient(t), ws.Binary, []byte{1, 2}); c.Read(patient(t)) })}, 1},
+		"nobody there": {[]string{"-dial", "ws://127.0.0.1:1/"}, 1},
+		"no such flag": {[]string{"-dail", "x"}, 1},
+		"help":         {[]string{"-h"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(patient(t), exe, test.args...)
+			cmd.Env = append(os.Environ(), "BE_THE_ECHO=1")
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != test.status {
+				t.Errorf("%v, want status %d\n%s", err, test.status, out)
+			}
+			if said := strings.Count(string(out), "echo: "); said > 1 || name != "help" && said != test.status {
+				t.Errorf("it said\n%s", out)
+			}
+		})
+	}
+}

@@ -60,8 +60,8 @@ func TestTrySendFramed(t *testing.T) {
 				}
 				get(t, "NotifyWritable", again)
 			}
-			if !c.FinishWith(nil, []byte("0\r\n\r\n"), errReason, time.Minute) {
-				t.Error("FinishWith")
+			if err := c.FinishWith(nil, []byte("0\r\n\r\n"), errReason, time.Minute); err != nil {
+				t.Errorf("FinishWith: %v", err)
 			}
 		}()
 		body := bufio.NewReader(peer)
@@ -92,8 +92,8 @@ func TestTrySendFramedAfterTheEnd(t *testing.T) {
 		if n, err := c.TrySendFramed(chunked, [][]byte{{1}}); n != 0 || !errors.Is(err, errReason) || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("TrySendFramed = %d, %v", n, err)
 		}
-		if c.FinishWith([]byte("a"), []byte("b"), nil, time.Minute) {
-			t.Error("FinishWith after the end")
+		if err := c.FinishWith([]byte("a"), []byte("b"), nil, time.Minute); !errors.Is(err, errReason) {
+			t.Errorf("FinishWith after the end: %v", err)
 		}
 		if err := c.WriteQueued(t.Context(), []byte("a")); !errors.Is(err, errReason) {
 			t.Errorf("WriteQueued: %v", err)
@@ -130,8 +130,8 @@ func TestWriteQueuedAndFinishWith(t *testing.T) {
 		if err := c.WriteQueued(ctx, make([]byte, 1<<20)); !errors.Is(err, context.Canceled) {
 			t.Errorf("WriteQueued of much: %v", err)
 		}
-		if c.FinishWith(make([]byte, 1<<20), []byte("end"), nil, time.Minute) {
-			t.Error("FinishWith took what there was no room for")
+		if err := c.FinishWith(make([]byte, 1<<20), []byte("end"), nil, time.Minute); !errors.Is(err, ErrFull) {
+			t.Errorf("FinishWith with more than there was room for: %v", err)
 		}
 		peer.SetReadDeadline(time.Now().Add(time.Minute))
 		got, err := io.ReadAll(peer)

@@ -35,15 +35,18 @@ func (c *Conn) WriteQueued(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// FinishWith is Finish with a last word: nothing gets behind it. word is sent if the queue has room for it, and took says
-// whether; end is sent in any case, and should be short.
-func (c *Conn) FinishWith(word, end []byte, reason error, d time.Duration) (took bool) {
+// FinishWith is Finish with a last word: nothing gets behind it. word is sent if the queue has room for it; if not, the
+// error is a *FullError, and the connection finishes without. end is sent in any case, and should be short. A connection
+// that has ended before returns its *ClosedError.
+func (c *Conn) FinishWith(word, end []byte, reason error, d time.Duration) (err error) {
 	c.mu.Lock()
 	if c.life != open {
+		err := c.errLocked()
 		c.mu.Unlock()
-		return false
+		return err
 	}
-	if took = len(word) == 0 || c.out+len(word) <= c.cfg.queueLimit(); !took {
+	if limit := c.cfg.queueLimit(); len(word) > 0 && c.out+len(word) > limit {
+		err = &FullError{Queued: c.out, Size: len(word), Limit: limit}
 		word = nil
 	}
 	if n := len(word) + len(end); n > 0 {
@@ -54,5 +57,5 @@ func (c *Conn) FinishWith(word, end []byte, reason error, d time.Duration) (took
 	c.lingerFor(d)
 	c.mu.Unlock()
 	c.apply(do)
-	return took
+	return err
 }
