@@ -12,14 +12,10 @@ import (
 //
 // Open runs on a goroutine of its own, before anything is read. Message and Pong run in Data, on the goroutine that the
 // core reads with: a message that has come whole is lent from the core's buffer, without a copy. Close runs in gone, when
-// the last of them has returned, and waits for Open.
+// the last of them has returned, and waits for Open. It is written before the core is told to read.
 type callbacks struct {
-	ev  Events      // written before the core is told to read
+	ev  Events
 	log *log.Logger // nil: the standard one
-
-	// Guarded by Conn.mu.
-	running  bool // Open has returned, or there is none
-	finished bool // gone has come
 }
 
 // begin is called when the HTTP handler has its events.
@@ -40,25 +36,14 @@ func (l *callbacks) begin(c *Conn) {
 // run lets the core read, and Close be told.
 func (l *callbacks) run(c *Conn) {
 	c.mu.Lock()
-	l.running = true
-	finished := l.finished
+	c.running = true
+	told := c.told
 	c.mu.Unlock()
-	if finished {
+	if told {
 		l.close(c)
 		return
 	}
 	c.net.Serve()
-}
-
-// ended is called when the connection has ended and no other event can begin.
-func (l *callbacks) ended(c *Conn) {
-	c.mu.Lock()
-	l.finished = true
-	running := l.running
-	c.mu.Unlock()
-	if running {
-		l.close(c)
-	}
 }
 
 // gather takes what the parser came to. A message that has not come whole is put together in a buffer, of which an idle
@@ -79,7 +64,7 @@ func (c *Conn) gather(ev event, rest []byte) {
 	}
 	c.tellReceived()
 	c.net.SetMore(c.parser.ahead(rest))
-	c.cb.message(c, ev.typ, data)
+	c.events.message(c, ev.typ, data)
 	if m.dst != nil {
 		putBuffer(m.dst)
 		m.dst = nil

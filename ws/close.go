@@ -33,7 +33,7 @@ func (c *Conn) end(err error) bool {
 		return false
 	}
 	c.err = err
-	c.closeBy = c.now() + c.cfg.closeTimeout
+	c.atEnd().closeBy = c.now() + c.cfg.closeTimeout
 	c.closing.Store(true)
 	return true
 }
@@ -46,7 +46,7 @@ func (c *Conn) farewell(code CloseCode, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.saidClose = sent
-	c.arm(c.closeBy)
+	c.arm(c.atEnd().closeBy)
 }
 
 // finish is called when nothing of the peer's is wanted any more. The alarm at closeBy comes before the network's own.
@@ -61,7 +61,7 @@ func (c *Conn) startClose(err error, code CloseCode, reason string) {
 	}
 	c.farewell(code, reason)
 	c.net.Serve() // does nothing where somebody reads
-	if c.cb != nil && !c.net.Listening() {
+	if c.events != nil && !c.net.Listening() {
 		go c.closeDuringEvent()
 	}
 }
@@ -79,7 +79,7 @@ func (c *Conn) closeDuringEvent() {
 // fail ends the connection because of err and tells the peer. Also while closing: then nothing further is parsed.
 func (c *Conn) fail(err error, code CloseCode, reason string) {
 	c.mu.Lock()
-	c.failed, c.endErr = true, err
+	c.failed, c.atEnd().err = true, err
 	began := c.end(err)
 	c.mu.Unlock()
 	if began {
@@ -150,8 +150,8 @@ func (c *Conn) lost() bool {
 	err := c.because(closed.Err)
 	c.mu.Lock()
 	first := c.end(err)
-	if c.endErr == nil && !c.peerClosed {
-		c.endErr = err
+	if e := c.atEnd(); e.err == nil && !c.peerClosed {
+		e.err = err
 	}
 	c.mu.Unlock()
 	if first {
@@ -164,8 +164,8 @@ func (c *Conn) lost() bool {
 func (c *Conn) terminate(err error) {
 	c.mu.Lock()
 	c.end(err)
-	if c.endErr == nil {
-		c.endErr = err
+	if e := c.atEnd(); e.err == nil {
+		e.err = err
 	}
 	c.mu.Unlock()
 	c.net.CloseNow(err)
@@ -176,7 +176,7 @@ func (c *Conn) gone(err error) {
 	c.lost()
 	c.mu.Lock()
 	c.over, c.due = true, 0
-	undetach, group, life := c.undetach, c.group, c.life
+	undetach, group := c.undetach, c.group
 	c.undetach, c.group = nil, nil
 	err = c.err
 	c.mu.Unlock()
@@ -188,16 +188,19 @@ func (c *Conn) gone(err error) {
 	if group != nil {
 		group.remove(c)
 	}
-	if life != nil {
-		life.cancel(err)
-	}
 	c.mu.Lock()
-	if c.done != nil {
-		close(c.done)
+	e, running := c.atEnd(), c.running
+	cancel := e.cancel
+	if e.done != nil {
+		close(e.done)
 	}
+	c.told = true
 	c.mu.Unlock()
-	if c.cb != nil {
-		c.cb.ended(c)
+	if cancel != nil {
+		cancel(err)
+	}
+	if running {
+		c.events.close(c)
 	}
 }
 
@@ -225,7 +228,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error) error {
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
 		return contextError(ctx, "write")
 	}
-	if c.cb == nil || c.net.Listening() {
+	if c.events == nil || c.net.Listening() {
 		c.drain(ctx)
 		select {
 		case <-c.whenDone():
@@ -240,7 +243,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error) error {
 // drain has the core read, in the place of the user once there is no Read under way: messages are thrown away, because
 // nobody could be answered.
 func (c *Conn) drain(ctx context.Context) {
-	if c.cb != nil {
+	if c.events != nil {
 		return // it reads
 	}
 	c.mu.Lock()
@@ -277,7 +280,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		reason = ""
 	}
 	c.startClose(&CloseError{Code: sent, Reason: reason, Local: true, Err: net.ErrClosed}, sent, reason)
-	if c.cb == nil {
+	if c.events == nil {
 		c.net.Serve() // also where another call has begun, and its context has ended
 		<-c.whenDone()
 	}
@@ -286,10 +289,10 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peerClosed && c.saidClose || c.cb != nil && !c.dead() {
+	if c.peerClosed && c.saidClose || c.events != nil && !c.dead() {
 		return nil
 	}
-	return c.endErr
+	return c.atEnd().err
 }
 
 // CloseNow closes the network connection without a closing handshake. The peer gets a 1006, and may not get what was
@@ -300,7 +303,7 @@ func (c *Conn) CloseNow() error {
 		return nil
 	}
 	c.terminate(&CloseError{Code: CloseAbnormal, Local: true, Err: net.ErrClosed})
-	if c.cb == nil {
+	if c.events == nil {
 		<-c.whenDone()
 	}
 	return nil

@@ -23,9 +23,8 @@ type Conn struct {
 	// Immutable after newConn.
 	net         *netio.Conn // nil only in a Conn that was made by nobody; guards itself
 	cfg         *shared
-	cb          *callbacks // of a connection of Handler, else nil
-	subprotocol string
-	epoch       time.Duration // what now counts from
+	events      *callbacks // of a connection of Handler, else nil
+	subprotocol *string    // nil: none
 	server      bool
 
 	// The reading side, owned by who holds the network's reader role: Data and Room run there. msg is prepared by the
@@ -48,25 +47,44 @@ type Conn struct {
 	reads      turnstile
 	writes     turnstile
 	pulse      pulse
+	running    bool // of a connection of Handler: Open has returned, or there is none
+	told       bool // gone has run
+	dropped    uint32
 	err        error         // why the connection is ending or has ended; set once
-	endErr     error         // what kept the two sides from exchanging close frames
 	due        time.Duration // when the alarm rings, 0 when it is not set
-	closeBy    time.Duration // when a connection that is closing is cut
 	pings      pings
-	pongs      *pongs // nil while none waits
-	dropped    int
-	done       chan struct{} // closed when over; nil until somebody asks
-	life       *life         // of Context; nil until somebody asks
-	undetach   func() bool   // keeps the end of the handler from closing the connection
-	group      *Group        // that it is in
+	pongs      *pongs      // nil while none waits
+	ending     *ending     // nil until somebody asks, or it ends
+	undetach   func() bool // keeps the end of the handler from closing the connection
+	group      *Group      // that it is in
 	value      any
+}
+
+// ending is what a connection needs at its end, and who waits for that.
+type ending struct {
+	err     error         // what kept the two sides from exchanging close frames
+	closeBy time.Duration // when it is cut
+	done    chan struct{} // closed when it has ended; nil until somebody asks
+	ctx     context.Context
+	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks
+}
+
+// atEnd returns c.ending. Called with mu held.
+func (c *Conn) atEnd() *ending {
+	if c.ending == nil {
+		c.ending = new(ending)
+	}
+	return c.ending
 }
 
 // newConn takes the stream over. early is what it has already sent.
 func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg config) *Conn {
-	c := &Conn{server: server, subprotocol: subprotocol, cfg: cfg.share(), epoch: time.Since(began)}
+	c := &Conn{server: server, cfg: cfg.share()}
+	if subprotocol != "" {
+		c.subprotocol = &subprotocol
+	}
 	if cfg.handled {
-		c.cb = new(callbacks)
+		c.events = new(callbacks)
 	}
 	c.parser.init(server, cfg.messageLimit, cfg.frameLimit)
 	c.pulse.heard = c.now() // the handshake was a sign of life
@@ -84,7 +102,12 @@ func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg con
 var errNoConn = fmt.Errorf("ws: this Conn was made by none of Accept, Handler and Dial: %w", net.ErrClosed)
 
 // Subprotocol is the application protocol that was agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string {
+	if c.subprotocol == nil {
+		return ""
+	}
+	return *c.subprotocol
+}
 
 // LocalAddr is this side's network address.
 func (c *Conn) LocalAddr() net.Addr {
@@ -116,37 +139,31 @@ func (c *Conn) Value() any {
 	return c.value
 }
 
-// life is a context that ends with the connection.
-type life struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-}
-
 // Context returns a context that ends when the connection has ended; its cause is the error that it ended with. It is
 // made for the first caller, and all get the same one.
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life == nil {
-		c.life = new(life)
-		c.life.ctx, c.life.cancel = context.WithCancelCause(context.Background())
+	e := c.atEnd()
+	if e.ctx == nil {
+		e.ctx, e.cancel = context.WithCancelCause(context.Background())
 		if c.net == nil {
-			c.life.cancel(errNoConn)
+			e.cancel(errNoConn)
 		} else if c.over {
-			c.life.cancel(c.err)
+			e.cancel(c.err)
 		}
 	}
-	return c.life.ctx
+	return e.ctx
 }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// began is what epochs count from: a Duration takes a third of a Time's memory.
+// began is what now counts from: a Duration takes a third of a Time's memory.
 var began = time.Now()
 
-// now is the connection's age, never 0.
-func (c *Conn) now() time.Duration { return time.Since(began) - c.epoch + 1 }
+// now is a time by the monotonic clock, above 0 also in a testing/synctest bubble, where it is the year 2000.
+func (c *Conn) now() time.Duration { return time.Since(began) + 100*365*24*time.Hour }
 
 // ended returns the error that the connection is ending or has ended with, or nil.
 func (c *Conn) ended() error {
@@ -173,11 +190,12 @@ func (c *Conn) whenDone() <-chan struct{} {
 
 // doneLocked is whenDone with mu held.
 func (c *Conn) doneLocked() <-chan struct{} {
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.dead() {
-			close(c.done)
+	e := c.atEnd()
+	if e.done == nil {
+		e.done = make(chan struct{})
+		if c.told || c.net == nil {
+			close(e.done)
 		}
 	}
-	return c.done
+	return e.done
 }

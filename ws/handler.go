@@ -66,7 +66,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	l := c.cb
+	l := c.events
 	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
 		l.log = srv.ErrorLog
 	}

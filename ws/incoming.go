@@ -23,6 +23,7 @@ const (
 type incoming struct {
 	dst      []byte // what has come of it and was not handed out; or the room that a streaming reader has
 	number   uint32 // counts messages, so that a Reader knows when its own is gone
+	typ      opcode
 	want     want
 	got      bool // what was wanted is there
 	open     bool // it has begun, and was not handed out to its end
@@ -47,7 +48,7 @@ func (c *Conn) take(ev event, rest []byte) bool {
 	m := &c.msg
 	piece := ev.kind == eventPiece
 	if !m.open && (c.parser.inMessage || piece && ev.first) {
-		m.open, m.ended, m.streamed = true, false, false
+		m.open, m.ended, m.streamed, m.typ = true, false, false, c.parser.typ
 		m.number++
 	}
 	if piece && len(ev.data) > 0 && m.want != wantRest {

@@ -30,8 +30,9 @@ func (c *Conn) tick() {
 	}
 	c.due = 0
 	if c.err != nil {
-		over := now >= c.closeBy
-		c.arm(c.closeBy)
+		closeBy := c.atEnd().closeBy
+		over := now >= closeBy
+		c.arm(closeBy)
 		c.mu.Unlock()
 		if over {
 			err := timeLimit("time for closing", "CloseTimeout", c.cfg.closeTimeout, CloseAbnormal)

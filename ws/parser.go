@@ -10,21 +10,21 @@ import "math"
 // message or not. Control frames may stand between the fragments of a message.
 type parser struct {
 	// Immutable after init.
+	maxMessage int64 // bytes; math.MaxInt-1: no limit
+	maxFrames  int32 // a message; math.MaxInt32: no limit
 	fromClient bool  // masks are required; otherwise they are forbidden
-	maxMessage int64 // bytes; math.MaxInt64: no limit
-	maxFrames  int   // a message; math.MaxInt: no limit
 
 	// The frame under way.
-	cut     *cut // nil, unless bytes of a header or of a control frame have come and others have not
 	inFrame bool
 	frame   header // its key turns as the payload is unmasked
 	left    int64  // bytes of payload to come
+	cut     *cut   // nil, unless bytes of a header or of a control frame have come and others have not
 
 	// The message under way.
-	inMessage bool
-	typ       MessageType
 	size      int64 // bytes declared by its frames so far
-	frames    int
+	frames    int32
+	typ       opcode
+	inMessage bool
 	text      textCheck
 }
 
@@ -40,10 +40,10 @@ func (p *parser) init(fromClient bool, maxMessage int64, maxFrames int) {
 	if maxMessage < 0 || maxMessage > math.MaxInt-1 { // a message is one slice, also where int has 32 bits
 		maxMessage = math.MaxInt - 1
 	}
-	if maxFrames < 0 {
-		maxFrames = math.MaxInt
+	if maxFrames < 0 || maxFrames > math.MaxInt32 {
+		maxFrames = math.MaxInt32
 	}
-	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, maxFrames
+	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, int32(maxFrames)
 }
 
 // event is what a step of the parser came to: nothing, a piece of a message, or a whole control frame.
@@ -216,9 +216,11 @@ func (p *parser) begin(h header) error {
 		return nil
 	}
 	if h.opcode != opContinuation {
-		p.typ, p.inMessage, p.size, p.frames = MessageType(h.opcode), true, 0, 0
+		p.typ, p.inMessage, p.size, p.frames = h.opcode, true, 0, 0
 	}
-	p.frames++
+	if p.frames < math.MaxInt32 {
+		p.frames++
+	}
 	if h.length > p.maxMessage-p.size { // the sum could overflow, the difference can't
 		return &LimitError{Limit: "message size in bytes", Max: p.maxMessage, Option: "MessageLimit", Code: CloseMessageTooBig}
 	}
@@ -257,11 +259,11 @@ func (p *parser) stepPayload(b []byte) (n int, ev event, err error) {
 		return n, event{kind: eventControl, opcode: p.frame.opcode, data: b}, nil
 	}
 	last := !p.inFrame && p.frame.fin
-	if p.typ == Text && (!p.text.add(b) || last && !p.text.done()) {
+	if p.typ == opText && (!p.text.add(b) || last && !p.text.done()) {
 		return n, event{}, &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
 	}
 	if last {
 		p.inMessage = false
 	}
-	return n, event{kind: eventPiece, typ: p.typ, first: first, last: last, data: b}, nil
+	return n, event{kind: eventPiece, typ: MessageType(p.typ), first: first, last: last, data: b}, nil
 }

@@ -10,8 +10,8 @@ import (
 // pings are those of this side. A ping's payload is its number, so that a pong answers it and all before it. Guarded by
 // Conn.mu.
 type pings struct {
-	last     uint64 // the latest number given
-	answered uint64 // the latest that was answered
+	last     uint32 // the latest number given
+	answered uint32 // the latest that was answered
 	rtt      time.Duration
 	under    *underWay // nil while all are answered and nobody waits
 }
@@ -24,12 +24,12 @@ type underWay struct {
 }
 
 type sentPing struct {
-	id uint64
+	id uint32
 	at time.Duration
 }
 
 type pingWaiter struct {
-	id       uint64
+	id       uint32
 	answered chan struct{} // closed under mu when the pong comes
 }
 
@@ -68,7 +68,7 @@ func (c *Conn) ping(w *pingWaiter) (at uint32, err error) {
 	if joins {
 		return at, nil
 	}
-	if err := c.sendControl(opPing, binary.BigEndian.AppendUint64(make([]byte, 0, 8), id)); err != nil {
+	if err := c.sendControl(opPing, binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(id))); err != nil {
 		c.forgetPing(w)
 		return 0, err
 	}
@@ -103,13 +103,14 @@ func (c *Conn) gotPong(payload []byte) bool {
 	if len(payload) != 8 {
 		return false
 	}
-	id := binary.BigEndian.Uint64(payload)
+	number := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := &c.pings
-	if id == 0 || id > q.last || id <= q.answered || q.under == nil {
+	if number > uint64(q.last) || number <= uint64(q.answered) || q.under == nil {
 		return false
 	}
+	id := uint32(number)
 	q.answered = id
 	u := q.under
 	u.sent = slices.DeleteFunc(u.sent, func(s sentPing) bool {
@@ -143,7 +144,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return contextError(ctx, "ping")
 	}
-	if c.cb != nil {
+	if c.events != nil {
 		_, err := c.ping(nil)
 		return err
 	}

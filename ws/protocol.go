@@ -20,7 +20,7 @@ func (p *protocol) Room() []byte {
 	}
 	m := &c.msg
 	switch {
-	case c.cb != nil:
+	case c.events != nil:
 		m.dst = growBuffer(m.dst, int(min(want, maxAhead)))
 	case m.want == wantWhole:
 		// Room for what is declared, but never for much more than has come.
@@ -42,7 +42,7 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 	for n < len(b) && !c.deaf {
 		room := math.MaxInt
 		discards := c.discards()
-		if c.cb == nil && !discards {
+		if c.events == nil && !discards {
 			room = c.msg.room()
 		}
 		k, ev, err := c.parser.step(b[n:], room)
@@ -55,7 +55,7 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 			c.gotControl(ev, n < len(b))
 		case discards:
 			next = netio.More
-		case c.cb == nil:
+		case c.events == nil:
 			if c.take(ev, b[n:]) {
 				next = netio.Pause
 				c.waits(next)
@@ -69,7 +69,7 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 	if c.deaf {
 		n = len(b)
 	}
-	if m := &c.msg; c.cb == nil && m.want == wantSome && !c.discards() && len(m.dst) > 0 {
+	if m := &c.msg; c.events == nil && m.want == wantSome && !c.discards() && len(m.dst) > 0 {
 		m.got = true // a control frame stood behind it
 		next = netio.Pause
 	}
@@ -95,8 +95,8 @@ func (c *Conn) gotControl(ev event, more bool) {
 	case opPong:
 		if c.gotPong(ev.data) {
 			c.tellPong()
-			if c.cb != nil && !c.discards() {
-				c.cb.pong(c)
+			if c.events != nil && !c.discards() {
+				c.events.pong(c)
 			}
 		}
 	case opClose:

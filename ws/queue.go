@@ -57,5 +57,5 @@ func (c *Conn) overflow() error {
 func (c *Conn) Dropped() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.dropped
+	return int(c.dropped)
 }

@@ -12,7 +12,7 @@ import (
 // beginRead waits for the turn to read. When the connection is closing, it waits until it has ended, and returns the
 // error that it ended with.
 func (c *Conn) beginRead(ctx context.Context) error {
-	if c.cb != nil || c.net == nil {
+	if c.events != nil || c.net == nil {
 		if err := c.ended(); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	if err := c.pump(ctx, wantWhole); err != nil {
 		return 0, nil, err
 	}
-	typ, data := c.parser.typ, c.msg.dst
+	typ, data := MessageType(c.msg.typ), c.msg.dst
 	c.msg.dst, c.msg.open = nil, false
 	c.endRead()
 	if data == nil {
@@ -143,7 +143,7 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte,
 			return 0, dst, c.pumpFailed(ctx, err)
 		}
 	}
-	typ, data := c.parser.typ, m.dst
+	typ, data := MessageType(c.msg.typ), m.dst
 	m.dst, m.open = nil, false
 	c.endRead()
 	return typ, data, nil

@@ -30,7 +30,7 @@ func (c *Conn) reader(ctx context.Context) (MessageType, *messageReader, error) 
 		}
 	}
 	c.msg.streamed = true
-	typ, r := c.parser.typ, &messageReader{c: c, ctx: ctx, number: c.msg.number}
+	typ, r := MessageType(c.msg.typ), &messageReader{c: c, ctx: ctx, number: c.msg.number}
 	c.endRead()
 	return typ, r, nil
 }

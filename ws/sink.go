@@ -65,7 +65,7 @@ func (c *Conn) NotifyWritable(f func()) {
 		return
 	}
 	c.mu.Lock()
-	if c.writes.inside < 0 || c.writes.first != nil {
+	if c.writes.inside < 0 || c.writes.last != nil {
 		c.writes.wait(&turn{notify: func() { c.net.NotifyWritable(f) }})
 		c.mu.Unlock()
 		return

@@ -9,13 +9,13 @@ import "context"
 // Of readers each is alone. Of writers, those of whole messages don't mind one another, because the network's side
 // keeps each frame in one piece, and one that streams a message is alone.
 type turnstile struct {
-	inside      int32 // how many; -1: one who is alone
-	first, last *turn
+	inside int32 // how many; -1: one who is alone
+	last   *turn // of a ring of those who wait; nil if nobody does
 }
 
 // turn is the wait of one.
 type turn struct {
-	next   *turn
+	next   *turn // that of the last is the first
 	alone  bool
 	ready  chan struct{} // closed when let in
 	notify func()        // if not nil, called once it would be let in; it does not go in
@@ -24,7 +24,7 @@ type turn struct {
 // enter goes in if nobody has to be waited for.
 func (t *turnstile) enter(alone bool) bool {
 	switch {
-	case t.first != nil, t.inside < 0, alone && t.inside > 0:
+	case t.last != nil, t.inside < 0, alone && t.inside > 0:
 		return false
 	case alone:
 		t.inside = -1
@@ -35,10 +35,10 @@ func (t *turnstile) enter(alone bool) bool {
 }
 
 func (t *turnstile) wait(w *turn) {
-	if t.first == nil {
-		t.first = w
+	if t.last == nil {
+		w.next = w
 	} else {
-		t.last.next = w
+		w.next, t.last.next = t.last.next, w
 	}
 	t.last = w
 }
@@ -54,13 +54,12 @@ func (t *turnstile) leave() {
 }
 
 func (t *turnstile) letIn() {
-	for w := t.first; w != nil && t.inside >= 0; w = t.first {
+	for t.last != nil && t.inside >= 0 {
+		w := t.last.next
 		if w.notify == nil && w.alone && t.inside > 0 {
 			return
 		}
-		if t.first = w.next; t.first == nil {
-			t.last = nil
-		}
+		t.drop(t.last)
 		switch {
 		case w.notify != nil:
 			go w.notify()
@@ -76,23 +75,29 @@ func (t *turnstile) letIn() {
 
 // remove takes back a wait. It reports false if that one has been let in.
 func (t *turnstile) remove(w *turn) bool {
-	var before *turn
-	for o := t.first; o != nil; before, o = o, o.next {
-		if o != w {
-			continue
+	for before := t.last; before != nil; before = before.next {
+		if before.next == w {
+			t.drop(before)
+			t.letIn() // it may have stood in somebody's way
+			return true
 		}
-		if before == nil {
-			t.first = w.next
-		} else {
-			before.next = w.next
+		if before.next == t.last {
+			break
 		}
-		if t.last == w {
-			t.last = before
-		}
-		t.letIn() // it may have stood in somebody's way
-		return true
 	}
 	return false
+}
+
+// drop takes the one behind before out of the ring.
+func (t *turnstile) drop(before *turn) {
+	w := before.next
+	before.next = w.next
+	switch {
+	case w == before:
+		t.last = nil
+	case w == t.last:
+		t.last = before
+	}
 }
 
 // queueUp waits for a turn, as long as ctx and the connection last. The connection's error goes before the context's.
