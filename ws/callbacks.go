@@ -1,46 +1,40 @@
 package ws
 
 import (
-	"log"
 	"net"
 	"net/http"
 	"runtime/debug"
 )
 
-// callbacks is what a connection of Handler has beside its Conn: it makes messages of the pieces that the parser
-// yields, and calls the events.
+// The events of a connection of Handler.
 //
 // Open runs on a goroutine of its own, before anything is read. Message and Pong run in Data, on the goroutine that the
 // core reads with: a message that has come whole is lent from the core's buffer, without a copy. Close runs in gone, when
-// the last of them has returned, and waits for Open. It is written before the core is told to read.
-type callbacks struct {
-	ev  Events
-	log *log.Logger // nil: the standard one
-}
+// the last of them has returned, and waits for Open.
 
-// begin is called when the HTTP handler has its events.
-func (l *callbacks) begin(c *Conn) {
-	if l.ev.Open == nil {
-		l.run(c)
+// open is called when the HTTP handler has its events.
+func (c *Conn) open() {
+	if c.events.Open == nil {
+		c.run()
 		return
 	}
 	go func() { // ends when Open returns, and Close, if the connection has ended by then
-		defer l.run(c) // also after runtime.Goexit
+		defer c.run() // also after runtime.Goexit
 		returned := false
-		defer l.guard(c, &returned)
-		l.ev.Open(c)
+		defer c.guard(&returned)
+		c.events.Open(c)
 		returned = true
 	}()
 }
 
 // run lets the core read, and Close be told.
-func (l *callbacks) run(c *Conn) {
+func (c *Conn) run() {
 	c.mu.Lock()
 	c.running = true
 	told := c.told
 	c.mu.Unlock()
 	if told {
-		l.close(c)
+		c.tellClose()
 		return
 	}
 	c.net.Serve()
@@ -64,45 +58,45 @@ func (c *Conn) gather(ev event, rest []byte) {
 	}
 	c.tellReceived()
 	c.net.SetMore(c.parser.ahead(rest))
-	c.events.message(c, ev.typ, data)
+	c.tellMessage(ev.typ, data)
 	if m.dst != nil {
 		putBuffer(m.dst)
 		m.dst = nil
 	}
 }
 
-func (l *callbacks) message(c *Conn, typ MessageType, data []byte) {
-	if l.ev.Message == nil {
+func (c *Conn) tellMessage(typ MessageType, data []byte) {
+	if c.events.Message == nil {
 		return
 	}
 	returned := false
-	defer l.guard(c, &returned)
-	l.ev.Message(c, typ, data)
+	defer c.guard(&returned)
+	c.events.Message(c, typ, data)
 	returned = true
 }
 
-func (l *callbacks) pong(c *Conn) {
-	if l.ev.Pong == nil {
+func (c *Conn) tellPonged() {
+	if c.events.Pong == nil {
 		return
 	}
 	returned := false
-	defer l.guard(c, &returned)
-	l.ev.Pong(c, c.RTT())
+	defer c.guard(&returned)
+	c.events.Pong(c, c.RTT())
 	returned = true
 }
 
-func (l *callbacks) close(c *Conn) {
-	if l.ev.Close == nil {
+func (c *Conn) tellClose() {
+	if c.events.Close == nil {
 		return
 	}
 	returned := false
-	defer l.guard(c, &returned)
-	l.ev.Close(c, c.ended())
+	defer c.guard(&returned)
+	c.events.Close(c, c.ended())
 	returned = true
 }
 
 // guard is deferred around each event, and takes care of one that did not return.
-func (l *callbacks) guard(c *Conn, returned *bool) {
+func (c *Conn) guard(returned *bool) {
 	if *returned {
 		return
 	}
@@ -115,7 +109,7 @@ func (l *callbacks) guard(c *Conn, returned *bool) {
 	if o := c.cfg.observer; o != nil && o.Panic != nil {
 		o.Panic(c, v, stack)
 	} else if v != http.ErrAbortHandler {
-		l.logger().Printf("ws: panic serving %v: %v\n%s", c.RemoteAddr(), v, stack)
+		c.logger().Printf("ws: panic serving %v: %v\n%s", c.RemoteAddr(), v, stack)
 	}
 }
 

@@ -176,8 +176,8 @@ func (c *Conn) gone(err error) {
 	c.lost()
 	c.mu.Lock()
 	c.over, c.due = true, 0
-	undetach, group := c.undetach, c.group
-	c.undetach, c.group = nil, nil
+	undetach, group := c.atEnd().undetach, c.group
+	c.ending.undetach, c.group = nil, nil
 	err = c.err
 	c.mu.Unlock()
 
@@ -200,7 +200,7 @@ func (c *Conn) gone(err error) {
 		cancel(err)
 	}
 	if running {
-		c.events.close(c)
+		c.tellClose()
 	}
 }
 

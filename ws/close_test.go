@@ -405,7 +405,7 @@ func TestEndWithoutACloseFrame(t *testing.T) {
 
 func TestCloseNowUnblocksEverybody(t *testing.T) {
 	bubble(t, func(t *testing.T, start time.Time) {
-		c, _ := wireOver(t, true, nil, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(10) })
+		c, _ := wireOver(t, true, func(o *AcceptOptions) { o.QueueLimit = 1 }, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(10) })
 		errs := make(chan error, 6)
 		go func() { _, _, err := c.Read(t.Context()); errs <- err }()
 		go func() { _, _, err := c.Reader(t.Context()); errs <- err }()

@@ -11,8 +11,15 @@ import (
 //
 // When ctx ends, so does the reading, and nothing else.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancelCause(background(ctx))
-	if err := c.ended(); err != nil {
+	var err error
+	if ctx == nil {
+		ctx, err = context.Background(), errNilContext
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	if err == nil {
+		err = c.ended()
+	}
+	if err != nil {
 		cancel(err)
 		return ctx
 	}

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"log"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type config struct {
 	closeTimeout time.Duration // never off
 	observer     *Observer     // or nil
 	handled      bool          // it is a connection of Handler, in callback form
+	log          *log.Logger   // where the panics of its events go; nil: the standard one
 }
 
 func (o *AcceptOptions) config() config {

@@ -23,8 +23,8 @@ type Conn struct {
 	// Immutable after newConn.
 	net         *netio.Conn // nil only in a Conn that was made by nobody; guards itself
 	cfg         *shared
-	events      *callbacks // of a connection of Handler, else nil
-	subprotocol *string    // nil: none
+	events      *Events // of a connection of Handler, else nil; written before the core is told to read
+	subprotocol *string // nil: none
 	server      bool
 
 	// The reading side, owned by who holds the network's reader role: Data and Room run there. msg is prepared by the
@@ -44,29 +44,30 @@ type Conn struct {
 	peerClosed bool       // the peer's close frame has come
 	saidClose  bool       // ours was accepted by the network
 	over       bool       // the stream is closed, nobody waits any more
+	told       bool       // gone has run
+	running    bool       // of a connection of Handler: Open has returned, or there is none
 	reads      turnstile
 	writes     turnstile
 	pulse      pulse
-	running    bool // of a connection of Handler: Open has returned, or there is none
-	told       bool // gone has run
-	dropped    uint32
 	err        error         // why the connection is ending or has ended; set once
 	due        time.Duration // when the alarm rings, 0 when it is not set
 	pings      pings
-	pongs      *pongs      // nil while none waits
-	ending     *ending     // nil until somebody asks, or it ends
-	undetach   func() bool // keeps the end of the handler from closing the connection
-	group      *Group      // that it is in
+	pongs      *pongs  // nil while none waits
+	ending     *ending // nil until somebody asks, or it ends
+	group      *Group  // that it is in
 	value      any
 }
 
-// ending is what a connection needs at its end, and who waits for that.
+// ending is what a connection needs at its end, and what few need before.
 type ending struct {
+	dropped int           // messages that Send had no room for
 	err     error         // what kept the two sides from exchanging close frames
 	closeBy time.Duration // when it is cut
 	done    chan struct{} // closed when it has ended; nil until somebody asks
 	ctx     context.Context
 	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks
+
+	undetach func() bool // keeps the end of the handler from closing the connection
 }
 
 // atEnd returns c.ending. Called with mu held.
@@ -84,7 +85,7 @@ func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg con
 		c.subprotocol = &subprotocol
 	}
 	if cfg.handled {
-		c.events = new(callbacks)
+		c.events = new(Events)
 	}
 	c.parser.init(server, cfg.messageLimit, cfg.frameLimit)
 	c.pulse.heard = c.now() // the handshake was a sign of life

@@ -66,28 +66,31 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	l := c.events
-	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
-		l.log = srv.ErrorLog
-	}
 	opened := false
 	defer func() {
 		if !opened { // it has panicked
 			c.closeInternal()
 			return
 		}
-		l.begin(c)
+		c.open()
 	}()
 	if h.open != nil {
-		l.ev = h.open(c, r)
+		*c.events = h.open(c, r)
 	}
 	opened = true
 }
 
 // logger is where the panic of an event is told by default, the same as net/http has it.
-func (l *callbacks) logger() *log.Logger {
-	if l.log != nil {
-		return l.log
+func (c *Conn) logger() *log.Logger {
+	if c.cfg.log != nil {
+		return c.cfg.log
 	}
 	return log.Default()
+}
+
+func errorLog(r *http.Request) *log.Logger {
+	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		return srv.ErrorLog
+	}
+	return nil
 }

@@ -137,9 +137,11 @@ func (c *Conn) gotPong(payload []byte) bool {
 //
 // On a connection of Handler, Ping does not wait: the answer comes as Events.Pong.
 func (c *Conn) Ping(ctx context.Context) error {
-	ctx = background(ctx)
 	if err := c.ended(); err != nil {
 		return err
+	}
+	if ctx == nil {
+		return errNilContext
 	}
 	if ctx.Err() != nil {
 		return contextError(ctx, "ping")

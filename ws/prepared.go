@@ -43,7 +43,7 @@ func (m *Prepared) orEmpty() *Prepared {
 // WritePrepared is Write of a prepared message. The connections of a server share its memory; a client has to mask, so
 // it makes a copy.
 func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
-	m, ctx = m.orEmpty(), background(ctx)
+	m = m.orEmpty()
 	if err := c.beginWrite(ctx, false); err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func (c *Conn) gotControl(ev event, more bool) {
 		if c.gotPong(ev.data) {
 			c.tellPong()
 			if c.events != nil && !c.discards() {
-				c.events.pong(c)
+				c.tellPonged()
 			}
 		}
 	case opClose:

@@ -39,7 +39,7 @@ func (c *Conn) queueFull(code CloseCode) *LimitError {
 func (c *Conn) drop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropped++
+	c.atEnd().dropped++
 	return c.queueFull(0)
 }
 
@@ -57,5 +57,8 @@ func (c *Conn) overflow() error {
 func (c *Conn) Dropped() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int(c.dropped)
+	if c.ending == nil {
+		return 0
+	}
+	return c.ending.dropped
 }

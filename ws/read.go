@@ -18,6 +18,9 @@ func (c *Conn) beginRead(ctx context.Context) error {
 		}
 		return ErrReadByHandler
 	}
+	if ctx == nil {
+		return errNilContext
+	}
 	if ctx.Err() != nil {
 		if err := c.ended(); err != nil {
 			c.net.Serve()
@@ -104,7 +107,6 @@ func (c *Conn) skip(ctx context.Context) error {
 // When ctx ends, nothing is lost: the next read goes on where this one was, also in the middle of a frame. Reads of
 // several goroutines take turns. What is left of a message that Reader has begun is thrown away.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
-	ctx = background(ctx)
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
@@ -127,7 +129,6 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // ReadAppend is Read for callers that bring the memory: it appends the message to dst and returns the longer slice.
 // With an error, that is dst as it was.
 func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte, error) {
-	ctx = background(ctx)
 	if err := c.beginRead(ctx); err != nil {
 		return 0, dst, err
 	}

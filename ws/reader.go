@@ -10,7 +10,7 @@ import (
 // is for the reader too: when it ends, so does the reader, but the connection does not, and the next message begins
 // with the next Read or Reader. So does this one's, if it was not read to its end.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	typ, r, err := c.reader(background(ctx))
+	typ, r, err := c.reader(ctx)
 	if err != nil {
 		return 0, nil, err
 	}

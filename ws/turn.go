@@ -132,11 +132,3 @@ func newLock() lock { return make(lock, 1) }
 
 func (l lock) lock()   { l <- struct{}{} }
 func (l lock) unlock() { <-l }
-
-// background stands in for a context that is nil.
-func background(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
-	}
-	return ctx
-}

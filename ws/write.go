@@ -18,10 +18,10 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	if err := checkMessage(typ, p); err != nil {
 		return err
 	}
-	if err := c.beginWrite(background(ctx), false); err != nil {
+	if err := c.beginWrite(ctx, false); err != nil {
 		return err
 	}
-	err := c.writeFrame(background(ctx), opcode(typ), true, p)
+	err := c.writeFrame(ctx, opcode(typ), true, p)
 	c.endWrite()
 	if err == nil {
 		c.tellSent(typ, int64(len(p)))
@@ -45,10 +45,12 @@ func checkMessage(typ MessageType, p []byte) error {
 
 // beginWrite waits for the turn to write: alone for a message in pieces, beside others for whole ones.
 func (c *Conn) beginWrite(ctx context.Context, alone bool) error {
-	if c.net == nil {
+	switch {
+	case c.net == nil:
 		return errNoConn
-	}
-	if ctx.Err() != nil {
+	case ctx == nil:
+		return errNilContext
+	case ctx.Err() != nil:
 		if err := c.ended(); err != nil {
 			return err
 		}

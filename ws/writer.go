@@ -19,7 +19,6 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := checkType(typ); err != nil {
 		return nil, err
 	}
-	ctx = background(ctx)
 	if err := c.beginWrite(ctx, true); err != nil {
 		return nil, err
 	}
