@@ -40,6 +40,20 @@ func (c *Conn) run() {
 	c.net.Serve()
 }
 
+// tellWhole tells a message that has come in one frame, and reports how much of b that was.
+func (c *Conn) tellWhole(h header, b []byte, head int) (n int) {
+	n = head + int(h.length)
+	if err := c.parser.takeWhole(h, b[head:n]); err != nil {
+		c.deaf = true
+		c.refuse(err)
+		return n
+	}
+	c.tellReceived()
+	c.net.SetMore(c.parser.ahead(b[n:]))
+	c.tellMessage(MessageType(h.opcode), b[head:n:n])
+	return n
+}
+
 // gather takes what the parser came to. A message that has not come whole is put together in a buffer, of which an idle
 // connection has none. rest is what stands behind the piece.
 func (c *Conn) gather(ev event, rest []byte) {

@@ -23,6 +23,7 @@ const (
 type incoming struct {
 	dst      []byte // what has come of it and was not handed out; or the room that a streaming reader has
 	number   uint32 // counts messages, so that a Reader knows when its own is gone
+	grow     uint32 // how much room dst needs for the message that has come; 0: it has it
 	typ      opcode
 	want     want
 	got      bool // what was wanted is there
@@ -84,4 +85,29 @@ func grown(b []byte, n int) []byte {
 		return b
 	}
 	return slices.Grow(b, n)
+}
+
+// takeWhole takes a message that has come in one frame, in blocking form, and reports how much of b it has consumed. If dst
+// has no room for it, that is nothing, and the reader makes room: what is deep in the stack here is not there.
+func (c *Conn) takeWhole(h header, b []byte, head int) (n int) {
+	m := &c.msg
+	size := int(h.length)
+	if size > cap(m.dst)-len(m.dst) {
+		m.grow = uint32(size)
+		return 0
+	}
+	n = head + size
+	if err := c.parser.takeWhole(h, b[head:n]); err != nil {
+		c.deaf = true
+		c.refuse(err)
+		return n
+	}
+	m.number++
+	m.ended, m.streamed, m.typ, m.got = true, false, h.opcode, true
+	m.dst = append(m.dst, b[head:n]...)
+	if c.cfg.observer != nil {
+		c.tellReceived()
+	}
+	c.net.SetMore(c.parser.ahead(b[n:]))
+	return n
 }

@@ -1,6 +1,9 @@
 package ws
 
-import "math"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // parser turns bytes into messages and control frames. It is a state machine that is fed: it does no I/O, never
 // blocks, and keeps its place at every byte, also inside a header. Whoever owns the connection's reading side owns
@@ -97,6 +100,36 @@ func (p *parser) step(b []byte, room int) (n int, ev event, err error) {
 	}
 	m, ev, err := p.stepPayload(b)
 	return n + m, ev, err
+}
+
+// whole returns the header of the message that b begins with, if all of it is there in one frame and nothing is wrong
+// with that, and how long the header is; else 0. Nothing is consumed.
+func (p *parser) whole(b []byte) (h header, n int) {
+	if p.inFrame || p.cut != nil || p.inMessage {
+		return h, 0
+	}
+	h, n, err := parseHeader(b)
+	if err != nil || n == 0 || !h.fin || h.rsv != 0 || h.masked != p.fromClient || h.opcode != opText && h.opcode != opBinary ||
+		h.length > int64(len(b)-n) || h.length > p.maxMessage {
+		return h, 0
+	}
+	return h, n
+}
+
+// takeWhole takes the payload of such a message.
+func (p *parser) takeWhole(h header, payload []byte) error {
+	p.typ, p.size, p.frames = h.opcode, h.length, 1
+	if h.masked {
+		mask(payload, h.key)
+	}
+	if h.opcode == opText && !utf8.Valid(payload) {
+		return errNotUTF8()
+	}
+	return nil
+}
+
+func errNotUTF8() error {
+	return &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
 }
 
 // ahead reports whether b, which stands behind what was fed last, has a frame in it that ends a message.
@@ -260,7 +293,7 @@ func (p *parser) stepPayload(b []byte) (n int, ev event, err error) {
 	}
 	last := !p.inFrame && p.frame.fin
 	if p.typ == opText && (!p.text.add(b) || last && !p.text.done()) {
-		return n, event{}, &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
+		return n, event{}, errNotUTF8()
 	}
 	if last {
 		p.inMessage = false

@@ -40,8 +40,22 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 	c.heard()
 	next = netio.Quiet // unless a message is among it
 	for n < len(b) && !c.deaf {
-		room := math.MaxInt
 		discards := c.discards()
+		if h, k := c.parser.whole(b[n:]); k > 0 && !discards {
+			if c.events != nil {
+				next = netio.More
+				n += c.tellWhole(h, b[n:], k)
+				continue
+			}
+			if m := &c.msg; m.want == wantWhole {
+				if n += c.takeWhole(h, b[n:], k); m.got || m.grow > 0 {
+					c.waits(netio.Pause)
+					return n, netio.Pause
+				}
+				continue
+			}
+		}
+		room := math.MaxInt
 		if c.events == nil && !discards {
 			room = c.msg.room()
 		}

@@ -73,8 +73,18 @@ func (c *Conn) pump(ctx context.Context, w want) error {
 		if err := c.net.Pump(ctx); err != nil {
 			return c.pumpFailed(ctx, err)
 		}
+		if c.msg.grow > 0 {
+			c.makeRoom()
+		}
 	}
 	return nil
+}
+
+// makeRoom is not part of the core's call of Data, so that the stack of a goroutine that only reads and writes stays small:
+// one that has grown stays grown, for as long as the goroutine waits.
+func (c *Conn) makeRoom() {
+	m := &c.msg
+	m.dst, m.grow = slices.Grow(m.dst, int(m.grow)), 0
 }
 
 func (c *Conn) pumpFailed(ctx context.Context, err error) error {
@@ -137,17 +147,29 @@ func (c *Conn) ReadAppend(ctx context.Context, dst []byte) (MessageType, []byte,
 	}
 	m := &c.msg
 	m.dst = append(dst, m.dst...)
-	m.want, m.got = wantWhole, false
-	for !m.got {
-		if err := c.net.Pump(ctx); err != nil {
-			m.dst = slices.Clone(m.dst[len(dst):]) // the rest is the caller's
-			return 0, dst, c.pumpFailed(ctx, err)
-		}
+	if err := c.pumpAppend(ctx, len(dst)); err != nil {
+		return 0, dst, err
 	}
 	typ, data := MessageType(c.msg.typ), m.dst
 	m.dst, m.open = nil, false
 	c.endRead()
 	return typ, data, nil
+}
+
+// pumpAppend is pump for a message, into memory whose first bytes are the caller's.
+func (c *Conn) pumpAppend(ctx context.Context, theirs int) error {
+	m := &c.msg
+	m.want, m.got = wantWhole, false
+	for !m.got {
+		if err := c.net.Pump(ctx); err != nil {
+			m.dst = slices.Clone(m.dst[theirs:])
+			return c.pumpFailed(ctx, err)
+		}
+		if m.grow > 0 {
+			c.makeRoom()
+		}
+	}
+	return nil
 }
 
 // Messages yields the messages that come, until the connection ends or ctx does; the error that says so is the last

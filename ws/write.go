@@ -21,7 +21,15 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	if err := c.beginWrite(ctx, false); err != nil {
 		return err
 	}
-	err := c.writeFrame(ctx, opcode(typ), true, p)
+	var err error
+	if c.server { // as writeFrame, but less deep: see makeRoom
+		var room [maxHeader]byte
+		if err = c.net.Write(ctx, appendHeader(room[:0], header{opcode: opcode(typ), fin: true, length: int64(len(p))}), p); err != nil {
+			err = c.writeFailed(ctx, err)
+		}
+	} else {
+		err = c.writeFrame(ctx, opcode(typ), true, p)
+	}
 	c.endWrite()
 	if err == nil {
 		c.tellSent(typ, int64(len(p)))
