@@ -12,7 +12,11 @@ func (c *Conn) arm(at time.Duration) {
 		return
 	}
 	c.due = at
-	c.net.SetAlarm(max(1, at-c.now()))
+	if wait := at - c.now(); wait > 0 {
+		c.net.SetAlarm(wait)
+	} else {
+		go c.tick()
+	}
 }
 
 // tick is the alarm. It does not block.

@@ -76,6 +76,14 @@ func (c *Conn) readEnds() {
 	}
 }
 
+// listens says that somebody waits for the peer. c.mu is held.
+func (c *Conn) listens() bool {
+	if c.events != nil {
+		return c.net.Listening()
+	}
+	return c.reads.inside < 0
+}
+
 // countSilence begins to count, and sets the alarm for when it is too much. c.mu is held.
 func (c *Conn) countSilence() {
 	now, p := c.now(), &c.pulse
@@ -102,7 +110,7 @@ func (c *Conn) pinged(began time.Duration, at uint32) {
 	if !p.unanswered.Load() && p.heard < began {
 		p.unanswered.Store(true)
 		p.quietThen, p.pingAt = p.silence(p.pinged), at
-		if c.net.Listening() {
+		if c.listens() {
 			c.countSilence()
 		}
 	}
@@ -128,7 +136,7 @@ func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool,
 		return false
 	}
 	unanswered := p.unanswered.Load()
-	if p.since == 0 && (unanswered || p.midFrame) && c.net.Listening() {
+	if p.since == 0 && (unanswered || p.midFrame) && c.listens() {
 		p.since = now // a read has begun while the ping was on its way here
 	}
 	if _, sent := c.net.Position(); unanswered && int32(sent-p.pingAt) < 0 {

@@ -29,6 +29,11 @@ type stay struct {
 	seen    uint32 // Activity that the idle deadline shall find, for a park
 	room    []byte // the protocol's own memory, filled by the last receive
 	err     error  // of the last receive
+
+	// Of a Pump of the fast wire.
+	taken    *buffer // where the next bytes go
+	takenAt  []byte
+	received bool // bytes have come since this was cleared
 }
 
 // firstWindow makes the first silence that a stay ends with a sixteenth of Config.ParkAfter. It doubles whenever there
