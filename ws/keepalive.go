@@ -36,7 +36,9 @@ func (c *Conn) tick() {
 	if c.err != nil {
 		closeBy := c.atEnd().closeBy
 		over := now >= closeBy
-		c.arm(closeBy)
+		if !over {
+			c.arm(closeBy)
+		}
 		c.mu.Unlock()
 		if over {
 			err := timeLimit("time for closing", "CloseTimeout", c.cfg.closeTimeout, CloseAbnormal)
