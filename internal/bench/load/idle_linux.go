@@ -1,0 +1,188 @@
+package load
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tidewire/tidewire/internal/bench/proc"
+)
+
+// warm is how many connections come and go before the empty server is looked at.
+const warm = 64
+
+// idle opens connections, has one message travel on each, leaves them alone, and looks at the server's memory.
+func idle(j Job) (map[string]float64, error) {
+	ctl, err := newControl(j.Control)
+	if err != nil {
+		return nil, err
+	}
+	defer ctl.close()
+	w := j
+	w.Conns = warm
+	leave, err := visit(w, ctl)
+	if err != nil {
+		return nil, err
+	}
+	leave()
+	time.Sleep(ms(j.SettleMS) / 4) // nothing can be waited for: what a server does about them is its own affair
+	empty, _, err := weigh(j.PID, ctl)
+	if err != nil {
+		return nil, err
+	}
+	before, err := ctl.number("goroutines")
+	if err != nil {
+		return nil, err
+	}
+	leave, err = visit(j, ctl)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	time.Sleep(ms(j.SettleMS))
+	natural, err := proc.RSS(j.PID)
+	if err != nil {
+		return nil, err
+	}
+	full, goroutines, err := weigh(j.PID, ctl)
+	if err != nil {
+		return nil, err
+	}
+	n := float64(j.Conns)
+	return map[string]float64{
+		"rss_b":         float64(full-empty) / n,
+		"natural_rss_b": float64(natural-empty) / n,
+		"goroutines":    (goroutines - before) / n,
+	}, nil
+}
+
+// weigh has the server give back what it does not need and looks at what is left.
+func weigh(pid int, ctl *control) (rss int64, goroutines float64, err error) {
+	if s, err := ctl.ask("gc"); err != nil || s != "ok" {
+		return 0, 0, errors.Join(errors.New("gc: "+s), err)
+	}
+	if rss, err = proc.RSS(pid); err != nil {
+		return 0, 0, err
+	}
+	goroutines, err = ctl.number("goroutines")
+	return rss, goroutines, err
+}
+
+// visit opens the connections and has one message come on each.
+func visit(j Job, ctl *control) (leave func(), err error) {
+	switch {
+	case j.Proto == "sse":
+		c, err := newCrowd(j, ctl)
+		if err != nil {
+			return nil, err
+		}
+		return c.close, nil
+	case j.Cert != nil:
+		return visitTLS(j)
+	}
+	fds := make([]int, 0, j.Conns)
+	leave = func() {
+		for _, fd := range fds {
+			abort(fd)
+		}
+	}
+	for i := range j.Conns {
+		fd, err := dialWS(j.Addr, i, 0)
+		if err == nil {
+			fds = append(fds, fd)
+			err = echoOnce(i, j.Size, func(b []byte) error { return sendAll(fd, b) }, func(b []byte) error { return recvFull(fd, b) })
+		}
+		if err != nil {
+			leave()
+			return nil, fmt.Errorf("connection %d: %w", i, err)
+		}
+	}
+	return leave, nil
+}
+
+func recvFull(fd int, b []byte) error {
+	var w watchdog
+	for w.fed(); len(b) > 0; {
+		n, e := recv(fd, b)
+		if e == unix.EINTR && !w.bites() {
+			continue
+		}
+		if e != 0 || n == 0 {
+			return fmt.Errorf("receive: %d bytes, %v", n, e)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func echoOnce(i, size int, send, recv func([]byte) error) error {
+	out, want := echoFrames(i, 1, size)
+	if err := send(out); err != nil {
+		return err
+	}
+	got := make([]byte, len(want))
+	if err := recv(got); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%w: %.80q", errPayload, got)
+	}
+	return nil
+}
+
+// visitTLS is visit over TLS 1.3.
+func visitTLS(j Job) (leave func(), err error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(j.Cert) {
+		return nil, errors.New("the server's certificate can't be read")
+	}
+	conns := make([]net.Conn, 0, j.Conns)
+	leave = func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	for i := range j.Conns {
+		d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%sources))}, Timeout: patience}
+		c, err := tls.DialWithDialer(d, "tcp4", j.Addr, &tls.Config{RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS13})
+		if err == nil {
+			conns = append(conns, c)
+			c.SetDeadline(time.Now().Add(patience))
+			err = visitStream(i, j.Size, c)
+		}
+		if err != nil {
+			leave()
+			return nil, fmt.Errorf("connection %d: %w", i, err)
+		}
+		c.SetDeadline(time.Time{})
+	}
+	return leave, nil
+}
+
+func visitStream(i, size int, c net.Conn) error {
+	if _, err := c.Write(handshakeRequest); err != nil {
+		return err
+	}
+	var h []byte
+	for b := make([]byte, 1); !bytes.HasSuffix(h, []byte("\r\n\r\n")); {
+		if _, err := io.ReadFull(c, b); err != nil {
+			return err
+		}
+		if h = append(h, b[0]); len(h) > 4096 {
+			return fmt.Errorf("handshake answered by %.200q", h)
+		}
+	}
+	if err := checkHandshake(h); err != nil {
+		return err
+	}
+	send := func(b []byte) error { _, err := c.Write(b); return err }
+	recv := func(b []byte) error { _, err := io.ReadFull(c, b); return err }
+	return echoOnce(i, size, send, recv)
+}
