@@ -139,14 +139,18 @@ func (c *cursor) start(f From) {
 		c.seek(l.before())
 	case mode == fromLast && c.t.kind != Ephemeral:
 		c.seek(l.position(l.top - uint64(min(f.n, l.ring.n))))
-	case mode != fromAfter:
+	case mode != fromAfter && mode != fromLost:
 		c.seek(l.head())
 	case c.t.kind == Ephemeral:
 		c.gap(Epoch, f.pos)
 		c.snapshot()
 	default:
 		c.pos = f.pos
-		switch reason := l.locate(f.pos); {
+		reason := Epoch
+		if mode == fromAfter {
+			reason = l.locate(f.pos)
+		}
+		switch {
 		case reason == 0:
 			c.off = f.pos.off
 		case c.t.kind == Keyed:

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -44,7 +45,8 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("hub: conflict: topic %q has key %q at %s", e.Topic, e.Key, e.Current)
 }
 
-// A KindError tells of an operation that a topic of this kind does not have.
+// A KindError tells of an operation that a topic of this kind does not have. A
+// topic's kind is what Options.Configure returns for its name, Log without it.
 type KindError struct {
 	Topic string
 	Kind  Kind
@@ -52,7 +54,20 @@ type KindError struct {
 }
 
 func (e *KindError) Error() string {
-	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s", e.Op, e.Topic, e.Kind)
+	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s: %s", e.Op, e.Topic, e.Kind, e.advice())
+}
+
+// advice says what to do about it.
+func (e *KindError) advice() string {
+	switch {
+	case e.Kind == Keyed:
+		return "use Put and Delete, or let Options.Configure return another Kind for this name"
+	case e.Kind == Log && e.Op != "presence" && !strings.HasPrefix(e.Op, "Publish"):
+		return "let Options.Configure return Kind: hub.Keyed for this name; without Configure every topic is a log"
+	case e.Op == "Publish with Key":
+		return "use Put"
+	}
+	return "let Options.Configure return another Kind for this name"
 }
 
 // A FollowError says that the connection follows the topic already.

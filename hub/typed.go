@@ -163,9 +163,7 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 	if o != nil {
 		from = o.From
 		s.filter, s.c.policy, s.c.label = o.Filter, o.Policy, o.Label
-		if o.Batch > 0 {
-			s.batch = min(o.Batch, maxBatch)
-		}
+		s.batch = batch(o.Batch)
 	}
 	if err := from.check(); err != nil {
 		return nil, err
