@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) newStream(r *http.Request) *Stream {
 	s := &Stream{h: h, born: time.Now(), running: 1}
-	s.id = strings.Clone(LastEventID(r)) // it would keep all of the request's header
+	s.id = strings.Clone(LastEventID(r)) // one of a query would keep all of its URL
 	if age := h.opts.MaxAge; age > 0 {
 		s.maxAge = randomIn(age-age/5, age)
 	}
