@@ -26,11 +26,11 @@ const (
 // start: Delivered + Filtered + Superseded + Missed of them, once its reader is
 // at the head. Snapshot counts the rows of snapshots, apart from that.
 type SubStats struct {
-	Delivered  uint64 // handed out
-	Filtered   uint64 // skipped by the Filter
-	Superseded uint64 // skipped by Coalesce, or contained in the snapshot after a reset
-	Missed     uint64 // told of by gap markers or a *SlowError
-	Snapshot   uint64
+	Delivered  uint64 `json:"delivered"`  // handed out
+	Filtered   uint64 `json:"filtered"`   // skipped by the Filter
+	Superseded uint64 `json:"superseded"` // skipped by Coalesce, or contained in the snapshot after a reset
+	Missed     uint64 `json:"missed"`     // told of by gap markers or a *SlowError
+	Snapshot   uint64 `json:"snapshot"`
 }
 
 // An item is the next thing in a subscription's stream: an entry of the log, a

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,9 @@ import (
 var (
 	// ErrClosed: the hub is closed.
 	ErrClosed = errors.New("hub: closed")
+	// ErrNil: something that is needed is nil, which the error names: the hub, a
+	// context, a sink, an owner.
+	ErrNil = errors.New("hub: nil")
 	// ErrUnsubscribed: the subscription was closed by its owner.
 	ErrUnsubscribed = errors.New("hub: subscription closed")
 	// ErrBusy: another goroutine is reading this subscription.
@@ -94,10 +98,10 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("hub: limit on %s: %d, at most %d (%s)", e.Limit, e.Got, e.Max, set)
 }
 
-// A NameError tells what is wrong with the name of a topic or an event, a key
-// or an idempotency key.
+// A NameError tells what is wrong with the name of a topic or an event, a key,
+// an idempotency key or the text of a constant.
 type NameError struct {
-	What    string // "topic", "name", "key" or "idempotency key"
+	What    string // "topic", "name", "key", "idempotency key", "kind", "marker" or "reason"
 	Name    string // at most its first 64 bytes
 	Problem string
 }
@@ -170,6 +174,21 @@ func (e *EncodeError) Error() string {
 
 // Unwrap returns the codec's error.
 func (e *EncodeError) Unwrap() error { return e.Err }
+
+func nilError(what string) error { return fmt.Errorf("%w %s", ErrNil, what) }
+
+// ready says why nothing can be begun with a hub and a context.
+func ready(ctx context.Context, h *Hub) error {
+	switch {
+	case h == nil:
+		return nilError("*Hub")
+	case ctx == nil:
+		return nilError("context")
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return nil
+}
 
 func positionError(text, problem string) error {
 	return &PositionError{Text: clip(text), Problem: problem}

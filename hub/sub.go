@@ -91,6 +91,9 @@ func (s *Sub[T]) Next(ctx context.Context) ([]*Event[T], error) {
 }
 
 func (s *Sub[T]) next(ctx context.Context, dst []*Event[T], n int) ([]*Event[T], error) {
+	if ctx == nil {
+		return nil, nilError("context")
+	}
 	if !s.c.reading.CompareAndSwap(false, true) {
 		return nil, ErrBusy
 	}
