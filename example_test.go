@@ -102,12 +102,7 @@ func Example_hub() {
 	news := hub.TopicOf[Story](h, "news", nil)
 	first, _ := news.Publish(ctx, Story{"one"})
 	news.Publish(ctx, Story{"two"})
-
-	sub, err := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	sub, _ := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)}) // or Start, Live, Last(50)
 	for ev, err := range sub.Events() {
 		if err != nil || ev.Marker == hub.MarkLive {
 			break // that was all so far; without the break it goes on with what comes
