@@ -34,7 +34,14 @@ func fanoutTrials(s scale, proto, prefix string, who []string, burst int) []tria
 	}
 	var out []trial
 	for _, w := range who {
-		out = append(out, trial{who: w, server: server.Spec{Kind: prefix + w}, job: job, extra: s.pick(1, 0)})
+		if w == ours && proto == "ws" && !server.WebSocketSinks {
+			continue
+		}
+		kind := prefix + w
+		if w == oursLog {
+			kind = "sse/tidewire-log"
+		}
+		out = append(out, trial{who: w, server: server.Spec{Kind: kind}, job: job, extra: s.pick(1, 0)})
 	}
 	return out
 }
@@ -98,15 +105,16 @@ func wsStalled(s scale) row {
 const stalledSendBuffer = 16 << 10
 
 func sseFanout(s scale) row {
-	who := []string{ours, "channels", "go-sse", "r3labs", "launchdarkly"}
+	who := []string{ours, oursLog, "channels", "go-sse", "r3labs", "launchdarkly"}
 	return row{Row: figure.Row{
 		Name: "sse-fanout", Title: "Fan-out to SSE subscribers",
 		About: []string{
 			fanoutAbout,
-			"tidewire is a sse.Log that serves its followers. channels is a net/http handler with a channel, and a write and a " +
-				"flush for each event. The others are their libraries' servers with default options, without replay.",
+			"tidewire is the hub's push form, with streams of sse.Handler as sinks; tidewire log is a sse.Log that serves its " +
+				"followers from their handlers. channels is a net/http handler with a channel, and a write and a flush for " +
+				"each event. The others are their libraries' servers with default options, without replay.",
 		},
-		Metrics: fanoutMetrics, Ours: []string{ours}, Ratios: []string{"cpu_us", "per_s", "p99_ms"},
+		Metrics: fanoutMetrics, Ours: []string{ours, oursLog}, Ratios: []string{"cpu_us", "per_s", "p99_ms"},
 		Targets: []figure.Target{
 			{
 				What: "CPU per delivery against the best peer", Metric: "cpu_us", Of: figure.Ref{Point: single, Who: ours},
@@ -127,16 +135,17 @@ func sseIdle(s scale) row {
 	const p = "5,000 subscribers"
 	r := row{Row: figure.Row{
 		Name: "sse-idle", Title: "Memory of idle SSE subscribers",
-		About: []string{"Over HTTP/1.1. Each subscriber has received an event and waits for the next. tidewire log is a sse.Log that " +
-			"serves its followers from their handlers; channels is a plain net/http handler with a channel."},
+		About: []string{"Over HTTP/1.1. Each subscriber has received an event and waits for the next. tidewire is a stream of " +
+			"sse.Handler, which the HTTP handler leaves behind; tidewire log is a sse.Log that serves its followers from their " +
+			"handlers; channels is a plain net/http handler with a channel."},
 		Metrics: idleMetrics, Ours: []string{ours, oursLog}, Ratios: []string{"rss_b"},
 		Targets: []figure.Target{{What: "detached, B", Metric: "rss_b", Of: figure.Ref{Point: p, Who: ours}, Value: 2200}},
 	}}
 	pt := point{name: p}
-	for _, who := range []string{oursLog, "channels", "go-sse", "r3labs", "launchdarkly"} {
+	for _, who := range []string{ours, oursLog, "channels", "go-sse", "r3labs", "launchdarkly"} {
 		kind := "sse/" + who
 		if who == oursLog {
-			kind = "sse/tidewire"
+			kind = "sse/tidewire-log"
 		}
 		pt.trials = append(pt.trials, trial{
 			who: who, server: server.Spec{Kind: kind},

@@ -85,8 +85,8 @@ type crowd struct {
 }
 
 // newCrowd connects and waits until everybody receives what is published.
-func newCrowd(j Job, ctl *control) (c *crowd, err error) {
-	c = &crowd{job: j, ctl: ctl, check: newPayloads(j.Size), conns: make([]receiver, j.Conns), seq: 1, buf: make([]byte, 256<<10)}
+func newCrowd(j Job, ctl *control) (_ *crowd, err error) {
+	c := &crowd{job: j, ctl: ctl, check: newPayloads(j.Size), conns: make([]receiver, j.Conns), seq: 1, buf: make([]byte, 256<<10)}
 	c.deliver = c.delivered
 	c.reading = j.Conns - j.Stalled
 	if c.p, err = newPoller(); err != nil {

@@ -47,7 +47,8 @@ var Kinds = map[string]func(Spec) Server{
 	"fanout/gorilla":  newGorillaFanout,
 	"fanout/melody":   newMelody,
 
-	"sse/tidewire":     newTidewireLog,
+	"sse/tidewire":     newTidewireStream,
+	"sse/tidewire-log": newTidewireLog,
 	"sse/channels":     newSSEChannels,
 	"sse/go-sse":       newGoSSE,
 	"sse/r3labs":       newR3labs,

@@ -8,6 +8,9 @@ import (
 	"github.com/tidewire/tidewire/ws"
 )
 
+// WebSocketSinks tells whether connections of ws are sinks, without which there is no push form to measure.
+var WebSocketSinks = func() bool { _, ok := any((*ws.Conn)(nil)).(hub.Sink); return ok }()
+
 // tidewireFanout is the hub's push form: each connection is a sink that follows one topic.
 type tidewireFanout struct {
 	hub   *hub.Hub

@@ -4,8 +4,52 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/sse"
 )
+
+// tidewireStream is the hub's push form to streams of sse.Handler, with default options.
+type tidewireStream struct {
+	hub   *hub.Hub
+	topic *hub.Topic[[]byte]
+}
+
+func newTidewireStream(Spec) Server {
+	h := hub.New(nil)
+	return &tidewireStream{hub: h, topic: h.Topic("news")}
+}
+
+func (s *tidewireStream) Handler() http.Handler {
+	return sse.Handler(nil, func(st *sse.Stream, r *http.Request) sse.StreamEvents {
+		hc, err := s.hub.Connect(st, hub.ConnOptions{Encoder: eventFrames{}})
+		if err == nil {
+			err = hc.Follow(r.Context(), "news", &hub.FollowOptions{Policy: hub.SkipWithGap})
+		}
+		if err != nil {
+			st.Close() // which the load generator notices
+			return sse.StreamEvents{}
+		}
+		return sse.StreamEvents{Close: func(*sse.Stream, error) { hc.Close() }}
+	})
+}
+
+func (s *tidewireStream) Publish(msgs [][]byte) {
+	for _, m := range msgs {
+		s.topic.Publish(context.Background(), m) // the load generator misses what is refused
+	}
+}
+
+// eventFrames makes an event of each event's data.
+type eventFrames struct{}
+
+func (eventFrames) Format() string { return "bench/event" }
+
+func (eventFrames) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, error) {
+	if ev.Marker != hub.NoMarker {
+		return dst, nil
+	}
+	return sse.AppendEvent(dst, &sse.Event{Data: ev.Data})
+}
 
 // tidewireLog is a sse.Log that serves its followers from their handlers, with default options.
 type tidewireLog struct{ log *sse.Log }
