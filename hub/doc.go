@@ -63,14 +63,41 @@
 //
 // Write Event.Pos as the id of what goes to a client and no id where it is zero.
 //
-// # Connections
+// # Pushing to connections
 //
-// A connection is not read from but written to. Connect makes one known as a Sink
-// with an Encoder for its transport, and Follow subscribes it to topics:
+// A loop over Events is a goroutine for each subscriber. Where there are thousands,
+// each in front of a connection, the hub writes to them instead and they have none.
+// Connect makes a connection known as a Sink, with an Encoder for its transport,
+// and Follow subscribes it to topics:
 //
 //	c, err := h.Connect(sink, hub.ConnOptions{Encoder: eventStream{}, Ended: bye})
 //	defer c.Close()
 //	err = c.Follow(ctx, "news", &hub.FollowOptions{From: hub.After(pos)})
+//
+// A Stream of package sse is a Sink as it is. One's own is two methods, both of
+// which return at once:
+//
+//	func (c *conn) TrySend(frames [][]byte) (whole int, err error) {
+//		for i, f := range frames {
+//			switch { // without waiting
+//			case c.ended():
+//				return i, c.err // the hub lets go of it and tells Ended
+//			case !c.room(len(f)):
+//				return i, hub.ErrFull // or any error with Full() bool
+//			}
+//			c.queue(f) // may be kept, must not be changed
+//		}
+//		return len(frames), nil
+//	}
+//
+//	func (c *conn) NotifyWritable(f func()) // calls f once, later, when there is room
+//
+// An element of frames holds one event's frame or several back to back: the sink
+// carries bytes, and it is the Encoder that makes frames which can be told apart
+// (see Sink). A connection that nobody reads is bounded by its own queue; what does
+// not fit stays in the log, where it costs nothing, and the follower's Policy says
+// what happens if it stays too long. The example of Hub.Connect is a whole sink
+// over any net.Conn.
 //
 // Connections are spread over as many shards as there are processors, each with
 // one worker, which runs while there is something to do. Those of a shard that are
@@ -201,10 +228,11 @@
 //  23. A sink gets what a reader would get, from every start and under every
 //     policy; what it has taken counts as delivered. No write that comes between
 //     any two steps of following or sending is lost, sent twice or left lying.
-//     [TestPushStarts, TestPushPolicies, TestPushModel,
-//     TestPublishBetweenAnyStepsOfAPush]
+//     It gets bytes that end where a frame ends. [TestPushStarts, TestPushPolicies,
+//     TestPushModel, TestPublishBetweenAnyStepsOfAPush, TestElementsAreWholeFrames]
 //  24. A sink that is full costs others nothing, holds nothing but its place, and
-//     goes on exactly there. [TestFullSinkGoesOnWhereItWas,
+//     goes on exactly there, when it says that there is room, and not before.
+//     [TestFullSinkGoesOnWhereItWas, TestSinkIsStructural,
 //     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
 //  25. An event is encoded once for each format while sinks keep up, and a
 //     delivery costs no allocation. [TestEncodedOncePerEventAndFormat,
