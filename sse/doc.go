@@ -182,7 +182,8 @@
 //
 //	of both forms   TestFormsSendTheSame, TestFormsHaveTheSameHeader, TestFormsRefuse,
 //	                TestFormsHeartbeat, TestFormsMaxAge, TestFormsEndWithTheClient,
-//	                TestFormsOutliveTheServersWriteTimeout, TestFormsDrainAThousandStreams
+//	                TestFormsOutliveTheServersWriteTimeout, TestFormsDrainAThousandStreams,
+//	                TestFormsTellEarlyClientsOfALargerWindow, TestStreamHeartbeatOnASocket
 //	the table       TestHandlerReturnsWhereTheConnectionCanLeave, TestStreamOnTheWire,
 //	                TestHandlerWithARecorder, TestTrySendAllocatesNothing
 //	1               TestTrySendFrames, TestFormsConcurrentSendersNeverInterleave,

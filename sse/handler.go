@@ -51,7 +51,7 @@ type StreamEvents struct {
 // are the same.
 //
 // A stream that has left net/http is unknown to http.Server: neither Close nor
-// Shutdown ends it. Have a Group and drain it.
+// Shutdown ends it, nor does the request's context. Have a Group and drain it.
 func Handler(o *Options, open func(s *Stream, r *http.Request) StreamEvents) http.Handler {
 	h := &handler{opts: o.withDefaults(), open: open}
 	h.wire = netio.Config{

@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,10 +261,12 @@ func testStreamSendWaits(t *testing.T, tr transport, settle func()) {
 }
 
 // One client of a thousand stops reading. The others get every event, in order,
-// and nobody waits for it.
+// and nobody waits for it; then the group drains, and each is told its own time
+// to come back.
 func TestOneStalledOfAThousand(t *testing.T) {
 	const clients, events = 1000, 20
-	h, streams, closed := hand(&sse.Options{Heartbeat: -1, Retry: -1, WriteTimeout: -1})
+	g := sse.NewGroup(&sse.GroupOptions{Rate: 10})
+	h, streams, closed := hand(&sse.Options{Group: g, Heartbeat: -1, WriteTimeout: -1})
 	s := real[0].start(t, h, nil)
 	var want bytes.Buffer
 	frames := make([][]byte, events)
@@ -279,22 +281,24 @@ func TestOneStalledOfAThousand(t *testing.T) {
 		}
 		return conn
 	}
-	ask() // and never read
+	gone := ask() // and never read
 	stalled := receive(t, "the stalled stream", streams)
 	stall(t, stalled, unsettled)
 	all := make([]*sse.Stream, 0, clients-1)
 	var readers sync.WaitGroup
-	var right atomic.Int32
+	var told sync.Map
 	for range clients - 1 {
 		conn := ask()
 		all = append(all, receive(t, "a stream", streams))
 		readers.Go(func() {
 			got, err := io.ReadAll(conn)
-			if _, body, _ := bytes.Cut(got, []byte(": stream\n\n")); err != nil || !bytes.Equal(body, want.Bytes()) {
-				t.Errorf("a client got %d bytes, %v", len(body), err)
+			_, body, _ := bytes.Cut(got, []byte("\n\n")) // the first block
+			last, ok := bytes.CutPrefix(body, want.Bytes())
+			if m := lastRetry.FindSubmatch(last); err == nil && ok && m != nil {
+				told.Store(string(m[1]), true)
 				return
 			}
-			right.Add(1)
+			t.Errorf("a client got %d bytes, %v, and last %q", len(got), err, last)
 		})
 	}
 	for i := range frames {
@@ -305,20 +309,42 @@ func TestOneStalledOfAThousand(t *testing.T) {
 			feed(t, st, frames[i:i+1], 1, func() {})
 		}
 	}
-	for _, st := range all {
-		_ = st.Close()
+	if err := stalled.Err(); err != nil || g.Len() != clients {
+		t.Errorf("the stalled stream has ended: %v; %d streams", err, g.Len())
 	}
-	readers.Wait()
-	if n := right.Load(); n != clients-1 {
-		t.Errorf("%d of %d clients got everything", n, clients-1)
-	}
+	g.BeginDrain()
+	readers.Wait() // all but the one have everything
 	for range all {
-		if err := receive(t, "the end", closed); err != sse.ErrClosed {
+		if err := receive(t, "the end", closed); err != sse.ErrDraining {
 			t.Errorf("ended with %v", err)
 		}
 	}
-	if err := stalled.Err(); err != nil {
-		t.Errorf("the stalled stream has ended: %v", err)
+	times := 0
+	told.Range(func(any, any) bool { times++; return true })
+	if times < clients*9/10 {
+		t.Errorf("the clients were told %d times to come back", times)
+	}
+	_ = gone.Close()
+	if err := g.Drain(t.Context()); err != nil || g.Len() != 0 {
+		t.Errorf("Drain: %v; %d streams", err, g.Len())
+	}
+}
+
+// A heartbeat comes to a socket that sleeps in the park, too.
+func TestStreamHeartbeatOnASocket(t *testing.T) {
+	for _, tr := range real[:2] {
+		t.Run(tr.name, func(t *testing.T) {
+			h, streams, _ := hand(&sse.Options{Heartbeat: 1200 * time.Millisecond}) // long enough for the shared wheel
+			s := tr.start(t, h, nil)
+			br := bufio.NewReader(s.get().Body)
+			readBlock(t, br)
+			for range 2 {
+				if block := readBlock(t, br); block != ":\n\n" {
+					t.Errorf("%q", block)
+				}
+			}
+			_ = (<-streams).Close()
+		})
 	}
 }
 
