@@ -46,7 +46,7 @@ func fanout(j Job) (map[string]float64, error) {
 	}
 	start := time.Now()
 	n := 0
-	for end := start.Add(ms(j.DurationMS)); time.Now().Before(end); n++ {
+	for end := start.Add(ms(j.DurationMS)); n == 0 || time.Now().Before(end); n++ {
 		if err := f.burst(); err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ type Result struct {
 }
 
 // patience is how long anything may take that should come at once.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
