@@ -38,6 +38,7 @@ type SubStats struct {
 type item struct {
 	e     *entry
 	row   bool
+	ref   rowRef   // of a row that other followers read too
 	pos   Position // where to resume after it; zero: the position stays
 	mark  Marker
 	gap   *Gap
@@ -319,8 +320,12 @@ func (c *cursor) step() (item, bool) {
 	}
 	if c.view != nil {
 		if c.row < c.view.n {
+			it := item{e: c.view.row(c.row), row: true}
+			if c.push != nil && (c.view.refs > 1 || c.view.framed > 0) {
+				it.ref = rowRef{c.view, c.view.chunks[c.row/chunkRows], c.row}
+			}
 			c.row++
-			return item{e: c.view.row(c.row - 1), row: true}, true
+			return it, true
 		}
 		l.table.release(c.view)
 		c.view = nil

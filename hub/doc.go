@@ -235,7 +235,9 @@
 //     [TestFullSinkGoesOnWhereItWas, TestSinkIsStructural,
 //     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
 //  25. An event is encoded once for each format while sinks keep up, and a
-//     delivery costs no allocation. [TestEncodedOncePerEventAndFormat,
+//     delivery costs no allocation; a row of a snapshot is encoded once for all who
+//     read it at the same time. [TestEncodedOncePerEventAndFormat,
+//     TestSnapshotIsEncodedOnceForACrowd, TestFramesOfASnapshotAreBounded,
 //     TestEncodedOnceAfterABreak, TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
 //  26. Ended is told of each end that was not asked for, once. [TestPushEnds]
 //
@@ -289,7 +291,8 @@
 // at once. A position that was handed out under Coalesce stands for what was left
 // out before it only as long as the log goes on: whoever comes back with one after a
 // failover that lost the newer write of such a key, and not one more, misses that
-// key's older one. Rows of a snapshot are encoded for each connection.
+// key's older one. The rows of a snapshot are encoded once for all connections that
+// read it at the same time, but again for each that reads one alone.
 //
 // Idempotency keys are forgotten after the window, or when there are too many. An age
 // limit is exact for readers, and late by up to half a minute for memory that nobody

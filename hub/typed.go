@@ -99,7 +99,7 @@ type Snapshot[T any] struct {
 	Pos Position
 
 	topic *Topic[T]
-	view  view
+	view  fixed
 }
 
 // Snapshot returns the table of a keyed or ephemeral topic. It costs little
