@@ -1,5 +1,7 @@
 package figure
 
+import "slices"
+
 // Row describes a question, as far as the document needs it.
 type Row struct {
 	Name  string // of the command line and the file of samples
@@ -53,12 +55,7 @@ func (r *Row) metric(name string) Metric {
 }
 
 func (r *Row) ours(who string) bool {
-	for _, o := range r.Ours {
-		if o == who {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.Ours, who)
 }
 
 // order lists the points of a set, and the contestants of each, as they came first.

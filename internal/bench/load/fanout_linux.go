@@ -264,6 +264,12 @@ func (c *crowd) receive() error {
 		if err := c.cur.feed(c.buf[:n], c.deliver); err != nil {
 			return err
 		}
+		if w := c.cur.ws; w != nil && w.pong != nil {
+			if err := sendAll(c.cur.fd, w.pong); err != nil {
+				return err
+			}
+			w.pong = nil
+		}
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func idle(j Job) (map[string]float64, error) {
 	defer ctl.close()
 	w := j
 	w.Conns = warm
-	leave, err := visit(w, ctl)
+	leave, _, err := visit(w, ctl)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func idle(j Job) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave, err = visit(j, ctl)
+	leave, alive, err := visit(j, ctl)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,9 @@ func idle(j Job) (map[string]float64, error) {
 	}
 	full, goroutines, err := weigh(j.PID, ctl)
 	if err != nil {
+		return nil, err
+	}
+	if err := alive(); err != nil {
 		return nil, err
 	}
 	n := float64(j.Conns)
@@ -75,15 +78,23 @@ func weigh(pid int, ctl *control) (rss int64, goroutines float64, err error) {
 	return rss, goroutines, err
 }
 
-// visit opens the connections and has one message come on each.
-func visit(j Job, ctl *control) (leave func(), err error) {
+// visit opens the connections and has one message come on each. Alive tells afterwards whether all are still there: the
+// memory of those that the server has given up in the meantime is not what is asked for.
+func visit(j Job, ctl *control) (leave func(), alive func() error, err error) {
 	switch {
 	case j.Proto == "sse":
 		c, err := newCrowd(j, ctl)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return c.close, nil
+		return c.close, func() error {
+			for i := range c.conns {
+				if err := present(c.conns[i].fd, true); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
 	case j.Cert != nil:
 		return visitTLS(j)
 	}
@@ -101,10 +112,33 @@ func visit(j Job, ctl *control) (leave func(), err error) {
 		}
 		if err != nil {
 			leave()
-			return nil, fmt.Errorf("connection %d: %w", i, err)
+			return nil, nil, fmt.Errorf("connection %d: %w", i, err)
 		}
 	}
-	return leave, nil
+	return leave, func() error {
+		for _, fd := range fds {
+			if err := present(fd, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// present looks whether the server has closed a connection, or is about to: what comes on an idle one is a close frame, an
+// alert, or a ping, which tells that it was idle for too long; on an event stream it may be a comment.
+func present(fd int, comments bool) error {
+	var b [256]byte
+	n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	switch {
+	case err == unix.EAGAIN:
+		return nil
+	case err != nil:
+		return fmt.Errorf("an idle connection has ended: %w", err)
+	case n > 0 && comments:
+		return nil
+	}
+	return fmt.Errorf("the server has ended an idle connection, or wants to: %.40q", b[:n])
 }
 
 func recvFull(fd int, b []byte) error {
@@ -138,12 +172,12 @@ func echoOnce(i, size int, send, recv func([]byte) error) error {
 }
 
 // visitTLS is visit over TLS 1.3.
-func visitTLS(j Job) (leave func(), err error) {
+func visitTLS(j Job) (leave func(), alive func() error, err error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(j.Cert) {
-		return nil, errors.New("the server's certificate can't be read")
+		return nil, nil, errors.New("the server's certificate can't be read")
 	}
-	conns := make([]net.Conn, 0, j.Conns)
+	conns := make([]*tls.Conn, 0, j.Conns)
 	leave = func() {
 		for _, c := range conns {
 			c.Close()
@@ -159,11 +193,28 @@ func visitTLS(j Job) (leave func(), err error) {
 		}
 		if err != nil {
 			leave()
-			return nil, fmt.Errorf("connection %d: %w", i, err)
+			return nil, nil, fmt.Errorf("connection %d: %w", i, err)
 		}
 		c.SetDeadline(time.Time{})
 	}
-	return leave, nil
+	return leave, func() error {
+		for _, c := range conns {
+			if err := presentTLS(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+func presentTLS(c *tls.Conn) error {
+	rc, err := c.NetConn().(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var gone error
+	err = rc.Control(func(fd uintptr) { gone = present(int(fd), false) })
+	return errors.Join(err, gone)
 }
 
 func visitStream(i, size int, c net.Conn) error {

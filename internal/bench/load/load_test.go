@@ -67,13 +67,14 @@ func TestEventStreamAtEverySplit(t *testing.T) {
 	want := []string{"one", "two"}
 	fresh := func() feeder { return &sseParser{} }
 	everySplit(t, header+"\r\n"+body, fresh, want)
-	chunked := header + "Transfer-Encoding: chunked\r\n\r\n"
+	var chunked strings.Builder
+	chunked.WriteString(header + "Transfer-Encoding: chunked\r\n\r\n")
 	for len(body) > 0 {
 		n := min(17, len(body))
-		chunked += fmt.Sprintf("%x\r\n%s\r\n", n, body[:n])
+		chunked.WriteString(fmt.Sprintf("%x\r\n%s\r\n", n, body[:n]))
 		body = body[n:]
 	}
-	everySplit(t, chunked, fresh, want)
+	everySplit(t, chunked.String(), fresh, want)
 }
 
 func TestEventStreamThatIsNone(t *testing.T) {
@@ -100,6 +101,17 @@ func TestFramesAtEverySplit(t *testing.T) {
 	stream = appendPlain(stream, []byte(long))
 	stream = appendPlain(stream, []byte("three"))
 	everySplit(t, string(stream), func() feeder { return &wsParser{} }, []string{"one", long, "three"})
+}
+
+// A server that is measured for long asks whether its receivers are there.
+func TestPingWantsAPong(t *testing.T) {
+	p := &wsParser{}
+	if err := p.feed([]byte{0x89, 2, 'h', 'i'}, func([]byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]byte{0x8a, 0x82, 0, 0, 0, 0, 'h', 'i'}, p.pong); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 }
 
 func TestFramesThatAreRefused(t *testing.T) {

@@ -124,7 +124,10 @@ func (p *sseParser) lines(b []byte, data func([]byte) error) error {
 }
 
 // wsParser takes a server's unmasked text frames of less than 64 KiB apart.
-type wsParser struct{ part []byte }
+type wsParser struct {
+	part []byte
+	pong []byte // the frame that a ping wants, until it is sent
+}
 
 func (p *wsParser) feed(b []byte, data func([]byte) error) error {
 	if len(p.part) > 0 {
@@ -140,17 +143,25 @@ func (p *wsParser) feed(b []byte, data func([]byte) error) error {
 			p.part = append(p.part[:0], b...) // to the front, when b is the end of part itself
 			return nil
 		}
-		if payload != nil {
+		switch b[0] {
+		case textFrame:
 			if err := data(payload); err != nil {
 				return err
 			}
+		case pingFrame:
+			p.pong = append([]byte{0x8a, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...) // masked with zeros
 		}
 		b = b[n:]
 	}
 }
 
-// cutFrame returns the length of the frame at the front of b, 0 if it is not complete, and the payload if it is text.
-// Pings, which some servers send, are left unanswered.
+// First bytes of frames (RFC 6455, section 5.2).
+const (
+	textFrame = 0x81
+	pingFrame = 0x89
+)
+
+// cutFrame returns the length of the text or ping at the front of b, 0 if it is not complete, and its payload.
 func cutFrame(b []byte) (n int, payload []byte, err error) {
 	if len(b) < 2 {
 		return 0, nil, nil
@@ -168,11 +179,8 @@ func cutFrame(b []byte) (n int, payload []byte, err error) {
 	if len(b) < h+l {
 		return 0, nil, nil
 	}
-	switch b[0] {
-	case 0x81:
-		return h + l, b[h : h+l], nil
-	case 0x89, 0x8a:
-		return h + l, nil, nil
+	if b[0] != textFrame && (b[0] != pingFrame || l > 125) {
+		return 0, nil, fmt.Errorf("a frame with first byte %#x: %.80q", b[0], b[h:h+l])
 	}
-	return 0, nil, fmt.Errorf("a frame with first byte %#x: %.80q", b[0], b[h:h+l])
+	return h + l, b[h : h+l], nil
 }
