@@ -171,7 +171,9 @@
 //     event there is. [TestLogStarts, TestRetentionByAge]
 //  7. A position of another log (another process, or a topic that was reclaimed
 //     after having had events) gives a gap with reason Epoch, and all that the
-//     new log retains. [TestRestartIsAnotherEpoch, TestReclaimedLogIsAnotherEpoch]
+//     new log retains; so does Lost, for an id that is no position.
+//     [TestRestartIsAnotherEpoch, TestReclaimedLogIsAnotherEpoch,
+//     TestLostIsToldInTheStream]
 //  8. A position that this log never gave out, of an offset it still has, gives
 //     a gap with reason Fork. [TestLogStarts]
 //  9. A gap carries the position to come back with, so that nobody is told of it
@@ -263,6 +265,12 @@
 //     after, and who waits for it can give up. [TestLinger, TestAttachingCanBeLeft]
 //  33. The suite of hubtest finds each of its broken brokers by the case that is
 //     named for the fault, and only by that. [TestBrokenBrokers]
+//
+// Misuse:
+//
+//  34. What can't be done is refused with a typed error that says what to do about
+//     it; nothing panics, not even on a nil *Hub or context.
+//     [TestKindErrorsSayWhatToDo, TestNilIsRefused, TestLimits, TestNamesAndKeys]
 //
 // # Concurrency, speed and memory
 //

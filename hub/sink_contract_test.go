@@ -153,7 +153,7 @@ func (s *foreignSink) words() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var a, b []string
-	for _, w := range strings.Fields(s.got.String()) {
+	for w := range strings.FieldsSeq(s.got.String()) {
 		switch w[0] {
 		case 'a':
 			a = append(a, w)
