@@ -48,14 +48,15 @@ func cases() []testCase {
 				exactly(t, &o.j, got)
 			},
 		},
-		swept("cut", "160 connections end, each one byte earlier than the one before", cuts, func(n int) cut { return cut{how: cutFIN, after: cuts - n} }),
-		swept("reset", "160 connections are reset, each one byte earlier than the one before", cuts, func(n int) cut { return cut{how: cutReset, after: cuts - n} }),
-		swept(caseHeader, "40 connections end in the response's header, and as many a little behind", 2*headerCuts, func(n int) cut {
+		swept("cut", serveSwept, "160 connections end, each one byte earlier than the one before", cuts, func(n int) cut { return cut{how: cutFIN, after: cuts - n} }),
+		swept("reset", serveSwept, "160 connections are reset, each one byte earlier than the one before", cuts, func(n int) cut { return cut{how: cutReset, after: cuts - n} }),
+		swept(caseHeader, serveSwept, "40 connections end in the response's header, and as many a little behind", 2*headerCuts, func(n int) cut {
 			if n%2 == 1 {
 				return cut{how: cutHeader, after: 2 * n}
 			}
 			return cut{how: cutFIN, after: 2 * (2*headerCuts - n)}
 		}),
+		alone(swept("cut-callback", serveSweptCallback, "as `cut`, with our server in callback form", cuts, func(n int) cut { return cut{how: cutFIN, after: cuts - n} })),
 		refused(),
 		liveCursor(),
 		gap(),
@@ -80,8 +81,23 @@ func openTheirs(t *testing.T, ctx context.Context, s server) *theirs {
 	return &theirs{t: t, ctx: ctx, s: st}
 }
 
+// Our server's forms for a case in which a client may be far behind.
+func serveSwept(t *testing.T, ctx context.Context) *ours {
+	return serveOurs(t, ctx, &sse.LogOptions{Count: -1, Bytes: -1}, sse.Start)
+}
+
+func serveSweptCallback(t *testing.T, ctx context.Context) *ours {
+	return serveCallback(t, ctx, &sse.LogOptions{Count: -1, Bytes: -1})
+}
+
+// alone is a case without servers of others.
+func alone(c testCase) testCase {
+	c.by = nil
+	return c
+}
+
 // swept is a case in which the first connections are cut as how says, and the next one lives.
-func swept(name, what string, connections int, how func(n int) cut) testCase {
+func swept(name string, ours func(*testing.T, context.Context) *ours, what string, connections int, how func(n int) cut) testCase {
 	plan := func(finish func()) func(int) cut {
 		return func(n int) cut {
 			if n < connections {
@@ -94,7 +110,7 @@ func swept(name, what string, connections int, how func(n int) cut) testCase {
 	return testCase{
 		name: name, what: what,
 		with: func(t *testing.T, ctx context.Context, c client) {
-			o := serveOurs(t, ctx, &sse.LogOptions{Count: -1, Bytes: -1}, sse.Start)
+			o := ours(t, ctx)
 			got, n := o.follow(c, plan(o.finish))
 			exactly(t, &o.j, got)
 			if n <= connections {

@@ -1,6 +1,7 @@
 package sseinterop
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/tidewire/tidewire/backoff"
 	"github.com/tidewire/tidewire/sse"
@@ -76,8 +77,32 @@ type ours struct {
 }
 
 func serveOurs(t *testing.T, ctx context.Context, keep *sse.LogOptions, from string) *ours {
-	o := &ours{t: t, ctx: ctx, log: sse.NewLog(keep)}
-	events := o.log.Handler(&sse.ServeOptions{From: from, Stream: sse.Options{Retry: time.Millisecond}})
+	l := sse.NewLog(keep)
+	return serve(t, ctx, l, l.Handler(&sse.ServeOptions{From: from, Stream: sse.Options{Retry: time.Millisecond}}))
+}
+
+// serveCallback is serveOurs in callback form: each stream follows the log from the start.
+func serveCallback(t *testing.T, ctx context.Context, keep *sse.LogOptions) *ours {
+	l, group := sse.NewLog(keep), sse.NewGroup(nil)
+	o := serve(t, ctx, l, sse.Handler(&sse.Options{Retry: time.Millisecond, Group: group}, func(s *sse.Stream, _ *http.Request) sse.StreamEvents {
+		return sse.StreamEvents{Open: func(s *sse.Stream) {
+			for e, err := range l.Follow(s.Context(), cmp.Or(s.LastEventID(), sse.Start)) {
+				if err != nil || s.Send(s.Context(), e) != nil {
+					return
+				}
+			}
+		}}
+	}))
+	t.Cleanup(func() { // before the server's: it knows nothing of these streams
+		if err := group.Drain(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return o
+}
+
+func serve(t *testing.T, ctx context.Context, l *sse.Log, events http.Handler) *ours {
+	o := &ours{t: t, ctx: ctx, log: l}
 	o.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
 		if r.Header.Get("Last-Event-ID") != "" {
@@ -183,7 +208,7 @@ func exactly(t *testing.T, j *journal, got []event) {
 	if err != nil {
 		t.Fatalf("publishing: %v", err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("of %d events (-published +got):\n%s", len(want), diff)
 	}
 }
