@@ -79,29 +79,30 @@ func ExampleStream_TrySend() {
 	}
 	defer resp.Body.Close()
 
-	frame, _ := sse.AppendEvent(nil, &sse.Event{Data: []byte("large")})
-	s := <-streams
-	for sent := 0; ; sent++ {
-		_, err := s.TrySend([][]byte{frame})
-		if errors.Is(err, sse.ErrQueueFull) { // the client does not read
+	frame, _ := sse.AppendEvent(nil, &sse.Event{Data: []byte("for all")})
+	s, sent := <-streams, 0
+	for { // the client does not read yet
+		n, err := s.TrySend([][]byte{frame})
+		sent += n
+		if errors.Is(err, sse.ErrQueueFull) {
 			break
 		}
 	}
-	again := make(chan struct{})
-	s.NotifyWritable(func() { close(again) })
+	s.NotifyWritable(func() {
+		_ = s.Close(&sse.Event{Name: "bye"}) // or go on sending
+	})
+	got := 0
 	for event, err := range sse.Read(resp.Body, nil) {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		select {
-		case <-again:
-			fmt.Printf("%s, and it goes on\n", event.Data)
-			_ = s.Close()
-			return
-		default:
+		if event.Name == "bye" {
+			break
 		}
+		got++
 	}
+	fmt.Println("all that was accepted has come:", got == sent)
 	// Output:
-	// large, and it goes on
+	// all that was accepted has come: true
 }
