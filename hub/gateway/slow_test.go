@@ -1,0 +1,176 @@
+package gateway_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/hub/gateway"
+	"github.com/tidewire/tidewire/ws"
+)
+
+// large is an event that no network's buffers hold many of.
+func large(i int) string { return strconv.Itoa(i) + " " + strings.Repeat("x", 64<<10) }
+
+func numberOf(t testing.TB, g got) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.Trim(strings.Fields(string(g.Data))[0], `"`))
+	if err != nil {
+		t.Fatalf("what event is this: %.60q", g.Data)
+	}
+	return n
+}
+
+// A client that reads nothing for so long that the log moves on is told of what
+// it has missed: at once, or when it comes back.
+func TestSlowClientIsTold(t *testing.T) {
+	const events = 100
+	everywhere(t, func(t *testing.T, tr transport) {
+		s := newNarrowSite(t, 1000, 64<<10, kinds(hub.TopicConfig{MaxEvents: 8, MaxBytes: -1}), &gateway.Options{Policy: func(topic string) hub.Policy {
+			if topic == "skip" {
+				return hub.SkipWithGap
+			}
+			return hub.Disconnect
+		}})
+		for _, topic := range []string{"skip", "end"} {
+			log := hub.TopicOf[string](s.hub, topic, nil)
+			c := tr.open(s, topic, "", "")
+			id := c.one().Pos.String()
+			for i := range events {
+				publish(t, log, large(i))
+			}
+			next, missed := 0, int64(0)
+			for next < events {
+				g, err := c.next()
+				switch {
+				case err != nil && topic == "skip":
+					t.Fatalf("%s: %v", topic, err)
+				case err != nil:
+					if c.conn != nil && ws.CloseStatus(err) != ws.CloseTryAgainLater {
+						t.Fatalf("%s: %v", topic, err)
+					}
+					c = tr.open(s, topic, "", id) // with what it has
+					continue
+				case g.Bye != nil:
+					if g.Bye.Reason != gateway.ByeSlow || g.Bye.Missed <= 0 || g.Bye.Pos.String() != id {
+						t.Errorf("%s: bye %+v, and the position is %s", topic, g.Bye, id)
+					}
+					continue
+				}
+				if !g.Pos.IsZero() {
+					id = g.Pos.String()
+				}
+				switch {
+				case g.Gap != nil:
+					next += int(g.Gap.Missed)
+					missed += g.Gap.Missed
+				case g.Marker == hub.MarkLive:
+				default:
+					if n := numberOf(t, g); n != next {
+						t.Fatalf("%s: got %d, want %d (%d missed so far)", topic, n, next, missed)
+					}
+					next++
+				}
+			}
+			if missed == 0 || next != events {
+				t.Errorf("%s: %d missed, up to %d", topic, missed, next)
+			}
+			c.close()
+		}
+	})
+}
+
+// A client that is slower than the publisher and within what is retained gets
+// everything.
+func TestSlowClientWithinTheLogLosesNothing(t *testing.T) {
+	const events = 24
+	everywhere(t, func(t *testing.T, tr transport) {
+		s := newNarrowSite(t, 1000, 64<<10, kinds(hub.TopicConfig{MaxBytes: -1}), nil)
+		log := hub.TopicOf[string](s.hub, "log", nil)
+		c := tr.open(s, "log", "", "")
+		c.one()
+		for i := range events {
+			publish(t, log, large(i))
+		}
+		for i := range events {
+			if n := numberOf(t, c.one()); n != i {
+				t.Fatalf("got %d, want %d", n, i)
+			}
+		}
+	})
+}
+
+// One stalled client of a thousand changes nothing for the others, and goes on
+// when it reads again.
+func TestOneStalledOfAThousand(t *testing.T) {
+	crowd, events := 1000, 64
+	if raceEnabled {
+		crowd = 300
+	}
+	s := newNarrowSite(t, 2, 32<<10, kinds(hub.TopicConfig{MaxBytes: -1}), nil)
+	log := hub.TopicOf[string](s.hub, "log", nil)
+	clients := make([]*client, crowd)
+	for i := range clients {
+		clients[i] = transports[i%2].open(s, "log", "", "")
+		clients[i].want("at first", "live")
+	}
+	stalled := clients[:2] // one of each transport
+	big := strings.Repeat("x", 8<<10)
+	var all sync.WaitGroup
+	for i, c := range clients[2:] {
+		all.Go(func() {
+			for n := range events {
+				g, err := c.next()
+				if err != nil || !strings.HasPrefix(strings.Trim(string(g.Data), `"`), fmt.Sprint(n)) {
+					t.Errorf("client %d: %.20q, %v; want %d", i, g.Data, err, n)
+					return
+				}
+			}
+		})
+	}
+	for n := range events {
+		v := fmt.Sprint(n)
+		if n%4 == 0 { // more than lies between the server and a client that does not read
+			v += " " + big
+		}
+		publish(t, log, v)
+	}
+	all.Wait() // with the stalled ones as they are
+	if s.hub.Stats().Full == 0 {
+		t.Error("nobody was stalled")
+	}
+	for i, c := range stalled {
+		for n := range events {
+			if g := c.one(); !strings.HasPrefix(strings.Trim(string(g.Data), `"`), fmt.Sprint(n)) {
+				t.Fatalf("stalled client %d: %.20q, want %d", i, g.Data, n)
+			}
+		}
+	}
+}
+
+// However many connections there are, an event is encoded once for each
+// transport.
+func TestEncodedOncePerEventAndTransport(t *testing.T) {
+	s := newSite(t, kinds(hub.TopicConfig{}), nil)
+	log := hub.TopicOf[string](s.hub, "log", nil)
+	var clients []*client
+	for i := range 60 {
+		c := transports[i%3].open(s, "log", "", "")
+		c.one()
+		clients = append(clients, c)
+	}
+	before := s.hub.Stats().Encoded
+	const events = 20
+	for i := range events {
+		publish(t, log, fmt.Sprint(i))
+		for _, c := range clients {
+			c.want("event", fmt.Sprint(i))
+		}
+	}
+	if n := s.hub.Stats().Encoded - before; n != 2*events {
+		t.Errorf("%d events were encoded %d times for %d connections of two transports", events, n, len(clients))
+	}
+}
