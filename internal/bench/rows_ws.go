@@ -19,6 +19,8 @@ var wsPeers = []string{"gws", "gobwas", "gorilla", "coder"}
 var idleMetrics = []figure.Metric{
 	{Name: "rss_b", Head: "RSS, B per connection", Lower: true},
 	{Name: "natural_rss_b", Head: "before collection, B", Lower: true},
+	{Name: "heap_b", Head: "of it heap", Lower: true},
+	{Name: "stack_b", Head: "of it stacks", Lower: true},
 	{Name: "goroutines", Head: "goroutines per connection", Lower: true},
 }
 

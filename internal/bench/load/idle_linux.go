@@ -33,11 +33,7 @@ func idle(j Job) (map[string]float64, error) {
 	}
 	leave()
 	time.Sleep(ms(j.SettleMS) / 4) // nothing can be waited for: what a server does about them is its own affair
-	empty, _, err := weigh(j.PID, ctl)
-	if err != nil {
-		return nil, err
-	}
-	before, err := ctl.number("goroutines")
+	empty, err := weigh(j.PID, ctl)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +47,7 @@ func idle(j Job) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	full, goroutines, err := weigh(j.PID, ctl)
+	full, err := weigh(j.PID, ctl)
 	if err != nil {
 		return nil, err
 	}
@@ -60,22 +56,36 @@ func idle(j Job) (map[string]float64, error) {
 	}
 	n := float64(j.Conns)
 	return map[string]float64{
-		"rss_b":         float64(full-empty) / n,
-		"natural_rss_b": float64(natural-empty) / n,
-		"goroutines":    (goroutines - before) / n,
+		"rss_b":         float64(full.rss-empty.rss) / n,
+		"natural_rss_b": float64(natural-empty.rss) / n,
+		"heap_b":        (full.heap - empty.heap) / n,
+		"stack_b":       (full.stack - empty.stack) / n,
+		"goroutines":    (full.goroutines - empty.goroutines) / n,
 	}, nil
 }
 
+// weight is what a server has.
+type weight struct {
+	rss                     int64
+	heap, stack, goroutines float64 // as the runtime tells
+}
+
 // weigh has the server give back what it does not need and looks at what is left.
-func weigh(pid int, ctl *control) (rss int64, goroutines float64, err error) {
+func weigh(pid int, ctl *control) (w weight, err error) {
 	if s, err := ctl.ask("gc"); err != nil || s != "ok" {
-		return 0, 0, errors.Join(errors.New("gc: "+s), err)
+		return w, errors.Join(errors.New("gc: "+s), err)
 	}
-	if rss, err = proc.RSS(pid); err != nil {
-		return 0, 0, err
+	if w.rss, err = proc.RSS(pid); err != nil {
+		return w, err
 	}
-	goroutines, err = ctl.number("goroutines")
-	return rss, goroutines, err
+	if w.heap, err = ctl.number("heap"); err != nil {
+		return w, err
+	}
+	if w.stack, err = ctl.number("stack"); err != nil {
+		return w, err
+	}
+	w.goroutines, err = ctl.number("goroutines")
+	return w, err
 }
 
 // visit opens the connections and has one message come on each. Alive tells afterwards whether all are still there: the

@@ -109,7 +109,11 @@ func obey(cmd string, srv Server) string {
 		debug.FreeOSMemory()
 		return "ok"
 	case cmd == "allocs":
-		return fmt.Sprint(allocs())
+		return fmt.Sprint(metric("/gc/heap/allocs:objects"))
+	case cmd == "heap":
+		return fmt.Sprint(metric("/memory/classes/heap/objects:bytes"))
+	case cmd == "stack":
+		return fmt.Sprint(metric("/memory/classes/heap/stacks:bytes"))
 	case cmd == "goroutines":
 		return fmt.Sprint(runtime.NumGoroutine())
 	case strings.HasPrefix(cmd, "publish "):
@@ -125,9 +129,9 @@ func obey(cmd string, srv Server) string {
 	return "unknown command"
 }
 
-// allocs is how many objects the process has allocated.
-func allocs() uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}}
+// metric reads one of the runtime's metrics.
+func metric(name string) uint64 {
+	s := []metrics.Sample{{Name: name}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }

@@ -26,7 +26,7 @@ func TestCommands(t *testing.T) {
 	if got := obey("gc", c); got != "ok" {
 		t.Errorf("gc answers %q", got)
 	}
-	for _, cmd := range []string{"allocs", "goroutines"} {
+	for _, cmd := range []string{"allocs", "goroutines", "heap", "stack"} {
 		if n, err := strconv.Atoi(obey(cmd, c)); err != nil || n < 1 {
 			t.Errorf("%s answers %d, %v", cmd, n, err)
 		}

@@ -36,26 +36,26 @@ func (s tidewireBlocking) Handler() http.Handler {
 		}
 		ctx, cancel := s.spec.context(r)
 		if s.spec.InHandler {
-			echoLoop(ctx, cancel, c)
+			s.loop(ctx, cancel, c)
 			return
 		}
 		c.Detach()
-		go echoLoop(ctx, cancel, c) // ends with the connection
+		go s.loop(ctx, cancel, c) // ends with the connection
 	})
 }
 
-func echoLoop(ctx context.Context, cancel context.CancelFunc, c *ws.Conn) {
+// loop keeps its buffer for the next message, unless it is to be frugal.
+func (s tidewireBlocking) loop(ctx context.Context, cancel context.CancelFunc, c *ws.Conn) {
 	defer cancel()
 	defer c.CloseNow()
 	var buf []byte
 	for {
 		typ, data, err := c.ReadAppend(ctx, buf[:0])
-		if err != nil {
+		if err != nil || c.Write(ctx, typ, data) != nil {
 			return
 		}
-		if c.Write(ctx, typ, data) != nil {
-			return
+		if !s.spec.Frugal {
+			buf = data
 		}
-		buf = data
 	}
 }
