@@ -260,7 +260,8 @@
 //     [TestPublishBetweenTheStepsOfAttaching, TestPublishBetweenTheStepsOfRepair,
 //     TestReadersGetWhatARepairHasReadSoFar]
 //  31. Readers are told of what is gone at the broker, under every policy with a
-//     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce]
+//     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce,
+//     TestPushSurvivesWhatABrokerDoes]
 //  32. A topic is attached once for all, kept while it is used and for a while
 //     after, and who waits for it can give up. [TestLinger, TestAttachingCanBeLeft]
 //  33. The suite of hubtest finds each of its broken brokers by the case that is
