@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func ExampleStream_TrySend() {
 	}
 	defer resp.Body.Close()
 
-	frame, _ := sse.AppendEvent(nil, &sse.Event{Data: []byte("for all")})
+	frame, _ := sse.AppendEvent(nil, &sse.Event{Data: bytes.Repeat([]byte("for all "), 1000)})
 	s, sent := <-streams, 0
 	for { // the client does not read yet
 		n, err := s.TrySend([][]byte{frame})

@@ -78,7 +78,7 @@ func TestTrySendFrames(t *testing.T) {
 		// More than what lies between here and a client that does not read.
 		want := []byte(": stream\n\n")
 		var frames [][]byte
-		for len(want) < 16<<20 {
+		for len(want) < 12<<20 {
 			frames = append(frames, some...)
 			want = append(want, bytes.Join(some, nil)...)
 		}
