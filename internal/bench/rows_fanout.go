@@ -133,28 +133,33 @@ func sseFanout(s scale) row {
 
 func sseIdle(s scale) row {
 	const p = "5,000 subscribers"
-	r := row{Row: figure.Row{
-		Name: "sse-idle", Title: "Memory of idle SSE subscribers",
-		About: []string{"Over HTTP/1.1. Each subscriber has received an event and waits for the next. tidewire is a stream of " +
-			"sse.Handler, which the HTTP handler leaves behind; tidewire log is a sse.Log that serves its followers from their " +
-			"handlers; channels is a plain net/http handler with a channel."},
-		Metrics: idleMetrics, Ours: []string{ours, oursLog}, Ratios: []string{"rss_b"},
-		Targets: []figure.Target{{What: "detached, B", Metric: "rss_b", Of: figure.Ref{Point: p, Who: ours}, Value: 2200}},
-	}}
+	forms := []struct{ who, kind string }{{ours, "sse/tidewire-bare"}, {oursHub, "sse/tidewire"}, {oursLog, "sse/tidewire-log"}}
+	for _, who := range []string{"channels", "go-sse", "r3labs", "launchdarkly"} {
+		forms = append(forms, struct{ who, kind string }{who, "sse/" + who})
+	}
 	pt := point{name: p}
-	for _, who := range []string{ours, oursLog, "channels", "go-sse", "r3labs", "launchdarkly"} {
-		kind := "sse/" + who
-		if who == oursLog {
-			kind = "sse/tidewire-log"
-		}
+	for _, f := range forms {
 		pt.trials = append(pt.trials, trial{
-			who: who, server: server.Spec{Kind: kind},
+			who: f.who, server: server.Spec{Kind: f.kind},
 			job: load.Job{Kind: "idle", Proto: "sse", Conns: s.conns(5000), Size: 64, SettleMS: s.ms(4000)},
 		})
 	}
-	r.points = []point{pt}
-	return r
+	return row{Row: figure.Row{
+		Name: "sse-idle", Title: "Memory of idle SSE subscribers",
+		About: []string{"Over HTTP/1.1. Each subscriber has received an event and waits for the next. tidewire is a stream of " +
+			"sse.Handler, which the HTTP handler leaves behind; tidewire hub is the same with a connection of the hub, which " +
+			"follows a topic; tidewire log is a sse.Log that serves its followers from their handlers; channels is a plain " +
+			"net/http handler with a channel."},
+		Metrics: idleMetrics, Ours: []string{ours, oursHub, oursLog}, Ratios: []string{"rss_b"},
+		Targets: []figure.Target{
+			{What: "detached, B", Metric: "rss_b", Of: figure.Ref{Point: p, Who: ours}, Value: 2200},
+			{What: "detached, and following a topic of the hub, B", Metric: "rss_b", Of: figure.Ref{Point: p, Who: oursHub}, Report: true},
+		},
+	}, points: []point{pt}}
 }
 
-// oursLog is our form with a handler for each subscriber.
-const oursLog = "tidewire log"
+// Our forms of an event stream beside the plain one: followed from the hub, and with a handler for each subscriber.
+const (
+	oursHub = "tidewire hub"
+	oursLog = "tidewire log"
+)

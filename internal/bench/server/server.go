@@ -47,12 +47,13 @@ var Kinds = map[string]func(Spec) Server{
 	"fanout/gorilla":  newGorillaFanout,
 	"fanout/melody":   newMelody,
 
-	"sse/tidewire":     newTidewireStream,
-	"sse/tidewire-log": newTidewireLog,
-	"sse/channels":     newSSEChannels,
-	"sse/go-sse":       newGoSSE,
-	"sse/r3labs":       newR3labs,
-	"sse/launchdarkly": newLaunchDarkly,
+	"sse/tidewire":      newTidewireStream,
+	"sse/tidewire-bare": newTidewireBare,
+	"sse/tidewire-log":  newTidewireLog,
+	"sse/channels":      newSSEChannels,
+	"sse/go-sse":        newGoSSE,
+	"sse/r3labs":        newR3labs,
+	"sse/launchdarkly":  newLaunchDarkly,
 }
 
 // New makes the server that the spec asks for.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/sse"
@@ -49,6 +50,33 @@ func (eventFrames) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, error
 		return dst, nil
 	}
 	return sse.AppendEvent(dst, &sse.Event{Data: ev.Data})
+}
+
+// tidewireBare is streams of sse.Handler in a list, without a hub, with default options.
+type tidewireBare struct {
+	mu      sync.Mutex
+	streams []*sse.Stream // guarded by mu; those who have left are pushed to in vain
+}
+
+func newTidewireBare(Spec) Server { return &tidewireBare{} }
+
+func (s *tidewireBare) Handler() http.Handler {
+	return sse.Handler(nil, func(st *sse.Stream, _ *http.Request) sse.StreamEvents {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.streams = append(s.streams, st)
+		return sse.StreamEvents{}
+	})
+}
+
+func (s *tidewireBare) Publish(msgs [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range msgs {
+		for _, st := range s.streams {
+			st.Push(&sse.Event{Data: m}) // the load generator misses what is refused
+		}
+	}
 }
 
 // tidewireLog is a sse.Log that serves its followers from their handlers, with default options.
