@@ -84,7 +84,7 @@ func TestAuthorizeDecides(t *testing.T) {
 	})
 	mu.Lock()
 	defer mu.Unlock()
-	if got := strings.Join(asked, ";"); got != strings.Repeat("follow free ;", 5)+"follow free " {
+	if got := strings.Join(asked, ";"); got != strings.Repeat("follow free ;", 7)+"follow free " {
 		t.Errorf("asked %q", got)
 	}
 }

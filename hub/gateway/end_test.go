@@ -25,14 +25,16 @@ func bubble(t *testing.T, ho *hub.Options, o *gateway.Options, f func(t *testing
 	synctest.Test(t, func(t *testing.T) {
 		l := testnet.Listen()
 		s := prepare(t, ho, o)
-		srv := &http.Server{Handler: s.mux()}
+		srv := &http.Server{Handler: s.mux(), Protocols: protocols()}
 		done := make(chan error, 1)
 		go func() { done <- srv.Serve(l) }()
 		s.url, s.dial = "http://gateway.test", l.DialContext
 		tr := &http.Transport{DialContext: l.DialContext}
 		s.http = &http.Client{Transport: tr}
+		stopH2 := s.useH2()
 		f(t, s)
 		s.end()
+		stopH2()
 		tr.CloseIdleConnections()
 		_ = srv.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
@@ -93,7 +95,7 @@ func TestDrainSpreadsTheClients(t *testing.T) {
 		ends := make(chan end, crowd)
 		began := time.Now()
 		for i := range crowd {
-			c := transports[i%3].open(s, "log", "", "")
+			c := transports[i%4].open(s, "log", "", "")
 			c.one()
 			go func() {
 				list, err := c.end()
@@ -146,7 +148,7 @@ func TestDrainInAHurry(t *testing.T) {
 	bubble(t, nil, &gateway.Options{DrainSpread: time.Hour}, func(t *testing.T, s *site) {
 		var clients []*client
 		for i := range 30 {
-			c := transports[i%3].open(s, "log", "", "")
+			c := transports[i%4].open(s, "log", "", "")
 			c.one()
 			clients = append(clients, c)
 		}

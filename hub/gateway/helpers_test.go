@@ -48,12 +48,34 @@ type site struct {
 	// dial makes the connections of clients; nil: the network's.
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	http *http.Client
+	h2   *http.Client // without TLS
+}
+
+// protocols are what a site's server speaks, all without TLS.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// useH2 makes the client for HTTP/2.
+func (s *site) useH2() (stop func()) {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	tr := &http.Transport{DialContext: s.dial, Protocols: p}
+	s.h2 = &http.Client{Transport: tr}
+	return tr.CloseIdleConnections
 }
 
 func newSite(t testing.TB, ho *hub.Options, o *gateway.Options) *site {
 	t.Helper()
 	s := prepare(t, ho, o)
-	s.serve(httptest.NewServer(s.mux()))
+	ts := httptest.NewUnstartedServer(s.mux())
+	ts.Config.Protocols = protocols()
+	ts.Start()
+	s.serve(ts)
+	t.Cleanup(s.useH2())
 	return s
 }
 
@@ -69,6 +91,7 @@ func newNarrowSite(t testing.TB, n, size int, ho *hub.Options, o *gateway.Option
 	s := prepare(t, ho, o)
 	var accepted, dialled atomic.Int32
 	ts := httptest.NewUnstartedServer(s.mux())
+	ts.Config.Protocols = protocols()
 	ts.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if accepted.Add(1) <= int32(n) {
 			if err := c.(*net.TCPConn).SetWriteBuffer(size); err != nil {
@@ -89,6 +112,7 @@ func newNarrowSite(t testing.TB, n, size int, ho *hub.Options, o *gateway.Option
 	tr := &http.Transport{DialContext: s.dial}
 	t.Cleanup(tr.CloseIdleConnections)
 	s.http = &http.Client{Transport: tr}
+	t.Cleanup(s.useH2())
 	return s
 }
 
@@ -159,6 +183,9 @@ var (
 		{"event stream behind a middleware", func(s *site, topic, query, id string) *client {
 			return s.openStream("/wrapped/", topic, query, id)
 		}},
+		{"event stream over HTTP/2", func(s *site, topic, query, id string) *client {
+			return s.openStreamBy(s.h2, "/sse/", topic, query, id)
+		}},
 	}
 )
 
@@ -200,10 +227,15 @@ func (s *site) request(ctx context.Context, path, query, id string) *http.Reques
 
 func (s *site) openStream(prefix, topic, query, id string) *client {
 	s.t.Helper()
+	return s.openStreamBy(s.http, prefix, topic, query, id)
+}
+
+func (s *site) openStreamBy(by *http.Client, prefix, topic, query, id string) *client {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := s.request(ctx, prefix+topic, query, id)
 	r.Header.Set("Accept", "text/event-stream")
-	resp, err := s.http.Do(r)
+	resp, err := by.Do(r)
 	if err != nil {
 		cancel()
 		s.t.Fatal(err)

@@ -158,7 +158,7 @@ func TestEncodedOncePerEventAndTransport(t *testing.T) {
 	log := hub.TopicOf[string](s.hub, "log", nil)
 	var clients []*client
 	for i := range 60 {
-		c := transports[i%3].open(s, "log", "", "")
+		c := transports[i%4].open(s, "log", "", "")
 		c.one()
 		clients = append(clients, c)
 	}
@@ -173,4 +173,29 @@ func TestEncodedOncePerEventAndTransport(t *testing.T) {
 	if n := s.hub.Stats().Encoded - before; n != 2*events {
 		t.Errorf("%d events were encoded %d times for %d connections of two transports", events, n, len(clients))
 	}
+}
+
+// What the hub joins to one piece may be taken in parts.
+func TestBurstsToASlowClient(t *testing.T) {
+	const events = 6000
+	everywhere(t, func(t *testing.T, tr transport) {
+		s := newNarrowSite(t, 1000, 48<<10, kinds(hub.TopicConfig{MaxEvents: events, MaxBytes: -1}), nil)
+		log := hub.TopicOf[string](s.hub, "log", nil)
+		c := tr.open(s, "log", "", "")
+		c.one()
+		pad := strings.Repeat("x", 200)
+		for i := range events {
+			publish(t, log, fmt.Sprint(i, " ", pad))
+		}
+		for i := range events {
+			if n := numberOf(t, c.one()); n != i {
+				t.Fatalf("got %d, want %d", n, i)
+			}
+		}
+		if s.hub.Stats().Full == 0 {
+			t.Error("the client was never too slow")
+		}
+		publish(t, log, "done")
+		c.want("after it", "done")
+	})
 }
