@@ -63,9 +63,10 @@ func TestEndsAreTold(t *testing.T) {
 					c := tr.open(s, "log", "", "")
 					c.want("at first", "live")
 					publish(t, log, "a", "b")
+					c.want("then", "a b")
 					go end.do(s)
 					list, err := c.end()
-					if got := show(list...); got != "a b bye("+end.reason+")" {
+					if got := show(list...); got != "bye("+end.reason+")" {
 						t.Errorf("got %q (%v)", got, err)
 					}
 					checkBye(t, c, list, err, end.reason, end.code)

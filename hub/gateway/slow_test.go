@@ -108,7 +108,7 @@ func TestSlowClientWithinTheLogLosesNothing(t *testing.T) {
 func TestOneStalledOfAThousand(t *testing.T) {
 	crowd, events := 1000, 64
 	if raceEnabled {
-		crowd = 300
+		crowd = 200
 	}
 	s := newNarrowSite(t, 2, 32<<10, kinds(hub.TopicConfig{MaxBytes: -1}), nil)
 	log := hub.TopicOf[string](s.hub, "log", nil)
@@ -133,7 +133,7 @@ func TestOneStalledOfAThousand(t *testing.T) {
 	}
 	for n := range events {
 		v := fmt.Sprint(n)
-		if n%4 == 0 { // more than lies between the server and a client that does not read
+		if n%2 == 0 { // more than lies between the server and a client that does not read
 			v += " " + big
 		}
 		publish(t, log, v)
@@ -192,7 +192,7 @@ func TestBurstsToASlowClient(t *testing.T) {
 				t.Fatalf("got %d, want %d", n, i)
 			}
 		}
-		if s.hub.Stats().Full == 0 {
+		if s.hub.Stats().Full == 0 && c.resp != nil && c.resp.ProtoMajor < 2 { // a client of HTTP/2 takes megabytes by itself
 			t.Error("the client was never too slow")
 		}
 		publish(t, log, "done")
