@@ -117,7 +117,8 @@
 //     [TestEveryPositionResumesExactly, TestFromRequest]
 //  3. A client that changes transport in mid-stream loses nothing and gets
 //     nothing twice; with a keyed topic, its table is the topic's.
-//     [TestChangeOfTransportLosesAndRepeatsNothing, TestChangeOfTransportKeepsTheTable]
+//     [TestChangeOfTransportLosesAndRepeatsNothing, TestChangeOfTransportKeepsTheTable,
+//     TestClientsComeBackByThemselves]
 //  4. The id of an event stream is the position, and there is none where there is
 //     none. [TestWhichEventsCarryIDs, TestEventStreamFrames]
 //  5. Whoever is cut in mid-snapshot gets it again. [TestCutInMidSnapshotGetsItAgain]
@@ -127,7 +128,8 @@
 //     allocation. [TestEncodedOncePerEventAndTransport, TestEncodingDoesNotAllocate]
 //  8. A client that is slow loses nothing that the log still has, and is told of
 //     the rest: by the Policy's gap or reset, or by bye, and a gap when it comes
-//     back. [TestSlowClientWithinTheLogLosesNothing, TestSlowClientIsTold]
+//     back. [TestSlowClientWithinTheLogLosesNothing, TestBurstsToASlowClient,
+//     TestSlowClientIsTold, TestSlowClientOfATableGetsTheLatest]
 //  9. A client that does not read costs the others nothing. [TestOneStalledOfAThousand]
 //  10. Nobody gets in without Authorize's leave, which is asked for each
 //     connection. [TestAuthorizeDecides, TestNobodyGetsInWithoutAuthorize,

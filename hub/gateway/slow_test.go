@@ -199,3 +199,44 @@ func TestBurstsToASlowClient(t *testing.T) {
 		c.want("after it", "done")
 	})
 }
+
+// Of a table that changes faster than a client reads, the client with the policy
+// Coalesce gets the latest, in order, and not all that was between.
+func TestSlowClientOfATableGetsTheLatest(t *testing.T) {
+	const changes = 4000
+	everywhere(t, func(t *testing.T, tr transport) {
+		s := newNarrowSite(t, 1000, 48<<10, kinds(hub.TopicConfig{MaxEvents: 512, MaxBytes: -1}), &gateway.Options{Policy: func(string) hub.Policy { return hub.Coalesce }})
+		keyed := hub.TopicOf[string](s.hub, "keyed", nil)
+		c := tr.open(s, "keyed", "", "")
+		c.one()
+		pad := strings.Repeat("x", 4000)
+		for i := range changes {
+			write(t, keyed, fmt.Sprintf("k%d=%d %s", i%5, i+1, pad))
+		}
+		end := write(t, keyed, "end=1")
+		table, events := map[string]int{}, 0
+		for {
+			g := c.one()
+			if g.Key == "end" {
+				break
+			}
+			if events++; g.Reset != nil || g.Marker == hub.MarkLive {
+				continue
+			}
+			n := numberOf(t, g)
+			if n <= table[g.Key] {
+				t.Fatalf("%s went from %d to %d", g.Key, table[g.Key], n)
+			}
+			table[g.Key] = n
+		}
+		for i := range 5 {
+			if n := table[fmt.Sprint("k", i)]; n != changes-4+i {
+				t.Errorf("k%d is %d, want %d", i, n, changes-4+i)
+			}
+		}
+		t.Logf("%d events for %d changes", events, changes)
+		c.close()
+		again := tr.open(s, "keyed", "after="+end.String(), "")
+		again.want("from the end", "live")
+	})
+}
