@@ -26,6 +26,8 @@ var arrows = map[string][]string{
 	"internal/netio":                 {},
 	"internal/testnet":               {},
 	"examples/echo":                  {"ws"},
+	"examples/live":                  {"sse"},
+	"examples/tokens":                {"sse"},
 	"examples/board":                 {"examples/board/internal/server", "examples/board/web"},
 	"examples/board/internal/server": {"backoff", "ws", "sse", "hub", "presence"},
 	"examples/board/web":             {},

@@ -4,6 +4,7 @@
 //   - [github.com/tidewire/tidewire/ws]: WebSocket (RFC 6455), server and client.
 //   - [github.com/tidewire/tidewire/sse]: event streams (HTML standard, section 9.2), writer, reader, client and replay.
 //   - [github.com/tidewire/tidewire/hub]: topics, published once and followed from any position.
+//   - [github.com/tidewire/tidewire/hub/gateway]: topics for clients, over both transports from one position.
 //   - [github.com/tidewire/tidewire/presence]: who is here; a typed layer over a topic.
 //   - [github.com/tidewire/tidewire/backoff]: delays and retries that do not come back as a herd.
 //

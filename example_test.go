@@ -3,6 +3,7 @@ package tidewire_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 
@@ -70,27 +71,36 @@ func Example_webSocketBlocking() {
 }
 
 func Example_eventStream() {
-	mux := http.NewServeMux()
-	events := sse.NewLog(nil) // keeps the newest events, for those who come back
-	mux.Handle("GET /events", events)
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	url, ctx := server.URL+"/events", context.Background()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	url, ctx := "http://"+listener.Addr().String()+"/events", context.Background()
 
-	cursor, _ := events.Head(ctx)
+	events := sse.NewLog(nil)  // keeps the newest events, for those who come back
+	group := sse.NewGroup(nil) // holds the open streams, to limit them and to end them in order
+	mux := http.NewServeMux()
+	mux.Handle("GET /events", events.Handler(&sse.ServeOptions{Stream: sse.Options{Group: group}}))
+	server := &http.Server{Handler: mux}
+	server.RegisterOnShutdown(group.BeginDrain) // each client is told its own moment to return
+	go server.Serve(listener)
+	cursor, err := events.Append(ctx, &sse.Event{Name: "tide", Data: []byte("low")})
+
+	defer server.Shutdown(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	if _, err := events.Append(ctx, &sse.Event{Name: "tide", Data: []byte("high")}); err != nil {
 		fmt.Println(err)
 	}
 	client := &sse.Client{URL: url, Read: sse.ReadOptions{LastEventID: cursor}}
 	for ev, err := range client.Events(ctx) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Printf("%s %s\n", ev.Name, ev.Data)
-		break
+		fmt.Printf("%s %s %v\n", ev.Name, ev.Data, err) // an error is the last
+		break                                           // without it, the loop goes on with what comes
 	}
-	// Output: tide high
+	// Output: tide high <nil>
 }
 
 func Example_hub() {
@@ -102,12 +112,7 @@ func Example_hub() {
 	news := hub.TopicOf[Story](h, "news", nil)
 	first, _ := news.Publish(ctx, Story{"one"})
 	news.Publish(ctx, Story{"two"})
-
-	sub, err := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	sub, _ := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)}) // or Start, Live, Last(50)
 	for ev, err := range sub.Events() {
 		if err != nil || ev.Marker == hub.MarkLive {
 			break // that was all so far; without the break it goes on with what comes

@@ -33,6 +33,14 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// MarshalText implements [encoding.TextMarshaler].
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (k *Kind) UnmarshalText(b []byte) error {
+	return parseName(k, "kind", string(b), Log, Keyed, Ephemeral)
+}
+
 // A TopicConfig says what a topic is and how much it keeps. The zero value is a
 // log with the defaults. In each field 0 is the default and a negative value
 // switches the limit off.

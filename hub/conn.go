@@ -67,8 +67,13 @@ type Conn struct {
 
 // Connect makes a sink known to the hub. Close it when the connection ends.
 func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
-	if o.Encoder == nil {
-		return nil, fmt.Errorf("hub: Connect without ConnOptions.Encoder")
+	switch {
+	case h == nil:
+		return nil, nilError("*Hub")
+	case s == nil:
+		return nil, nilError("Sink")
+	case o.Encoder == nil:
+		return nil, nilError("ConnOptions.Encoder")
 	}
 	if err := h.refusal(); err != nil {
 		return nil, err
@@ -87,6 +92,9 @@ func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
 // the call, not what follows. A topic is followed once: a second time is an
 // error, *FollowError.
 func (c *Conn) Follow(ctx context.Context, name string, o *FollowOptions) error {
+	if err := ready(ctx, c.hub); err != nil {
+		return err
+	}
 	f := &follower{conn: c}
 	f.c.push = f
 	var from From
@@ -94,9 +102,6 @@ func (c *Conn) Follow(ctx context.Context, name string, o *FollowOptions) error 
 		from, f.filter, f.c.policy = o.From, o.Filter, o.Policy
 	}
 	f.c.label = c.opts.Label
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	err := from.check()
 	if err == nil {
 		err = c.reserve(name)

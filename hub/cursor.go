@@ -26,11 +26,11 @@ const (
 // start: Delivered + Filtered + Superseded + Missed of them, once its reader is
 // at the head. Snapshot counts the rows of snapshots, apart from that.
 type SubStats struct {
-	Delivered  uint64 // handed out
-	Filtered   uint64 // skipped by the Filter
-	Superseded uint64 // skipped by Coalesce, or contained in the snapshot after a reset
-	Missed     uint64 // told of by gap markers or a *SlowError
-	Snapshot   uint64
+	Delivered  uint64 `json:"delivered"`  // handed out
+	Filtered   uint64 `json:"filtered"`   // skipped by the Filter
+	Superseded uint64 `json:"superseded"` // skipped by Coalesce, or contained in the snapshot after a reset
+	Missed     uint64 `json:"missed"`     // told of by gap markers or a *SlowError
+	Snapshot   uint64 `json:"snapshot"`
 }
 
 // An item is the next thing in a subscription's stream: an entry of the log, a
@@ -38,6 +38,7 @@ type SubStats struct {
 type item struct {
 	e     *entry
 	row   bool
+	ref   rowRef   // of a row that other followers read too
 	pos   Position // where to resume after it; zero: the position stays
 	mark  Marker
 	gap   *Gap
@@ -139,14 +140,18 @@ func (c *cursor) start(f From) {
 		c.seek(l.before())
 	case mode == fromLast && c.t.kind != Ephemeral:
 		c.seek(l.position(l.top - uint64(min(f.n, l.ring.n))))
-	case mode != fromAfter:
+	case mode != fromAfter && mode != fromLost:
 		c.seek(l.head())
 	case c.t.kind == Ephemeral:
 		c.gap(Epoch, f.pos)
 		c.snapshot()
 	default:
 		c.pos = f.pos
-		switch reason := l.locate(f.pos); {
+		reason := Epoch
+		if mode == fromAfter {
+			reason = l.locate(f.pos)
+		}
+		switch {
 		case reason == 0:
 			c.off = f.pos.off
 		case c.t.kind == Keyed:
@@ -315,8 +320,12 @@ func (c *cursor) step() (item, bool) {
 	}
 	if c.view != nil {
 		if c.row < c.view.n {
+			it := item{e: c.view.row(c.row), row: true}
+			if c.push != nil && (c.view.refs > 1 || c.view.framed > 0) {
+				it.ref = rowRef{c.view, c.view.chunks[c.row/chunkRows], c.row}
+			}
 			c.row++
-			return item{e: c.view.row(c.row - 1), row: true}, true
+			return it, true
 		}
 		l.table.release(c.view)
 		c.view = nil

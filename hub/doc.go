@@ -63,14 +63,41 @@
 //
 // Write Event.Pos as the id of what goes to a client and no id where it is zero.
 //
-// # Connections
+// # Pushing to connections
 //
-// A connection is not read from but written to. Connect makes one known as a Sink
-// with an Encoder for its transport, and Follow subscribes it to topics:
+// A loop over Events is a goroutine for each subscriber. Where there are thousands,
+// each in front of a connection, the hub writes to them instead and they have none.
+// Connect makes a connection known as a Sink, with an Encoder for its transport,
+// and Follow subscribes it to topics:
 //
 //	c, err := h.Connect(sink, hub.ConnOptions{Encoder: eventStream{}, Ended: bye})
 //	defer c.Close()
 //	err = c.Follow(ctx, "news", &hub.FollowOptions{From: hub.After(pos)})
+//
+// A Stream of package sse is a Sink as it is. One's own is two methods, both of
+// which return at once:
+//
+//	func (c *conn) TrySend(frames [][]byte) (whole int, err error) {
+//		for i, f := range frames {
+//			switch { // without waiting
+//			case c.ended():
+//				return i, c.err // the hub lets go of it and tells Ended
+//			case !c.room(len(f)):
+//				return i, hub.ErrFull // or any error with Full() bool
+//			}
+//			c.queue(f) // may be kept, must not be changed
+//		}
+//		return len(frames), nil
+//	}
+//
+//	func (c *conn) NotifyWritable(f func()) // calls f once, later, when there is room
+//
+// An element of frames holds one event's frame or several back to back: the sink
+// carries bytes, and it is the Encoder that makes frames which can be told apart
+// (see Sink). A connection that nobody reads is bounded by its own queue; what does
+// not fit stays in the log, where it costs nothing, and the follower's Policy says
+// what happens if it stays too long. The example of Hub.Connect is a whole sink
+// over any net.Conn.
 //
 // Connections are spread over as many shards as there are processors, each with
 // one worker, which runs while there is something to do. Those of a shard that are
@@ -144,7 +171,9 @@
 //     event there is. [TestLogStarts, TestRetentionByAge]
 //  7. A position of another log (another process, or a topic that was reclaimed
 //     after having had events) gives a gap with reason Epoch, and all that the
-//     new log retains. [TestRestartIsAnotherEpoch, TestReclaimedLogIsAnotherEpoch]
+//     new log retains; so does Lost, for an id that is no position.
+//     [TestRestartIsAnotherEpoch, TestReclaimedLogIsAnotherEpoch,
+//     TestLostIsToldInTheStream]
 //  8. A position that this log never gave out, of an offset it still has, gives
 //     a gap with reason Fork. [TestLogStarts]
 //  9. A gap carries the position to come back with, so that nobody is told of it
@@ -201,13 +230,16 @@
 //  23. A sink gets what a reader would get, from every start and under every
 //     policy; what it has taken counts as delivered. No write that comes between
 //     any two steps of following or sending is lost, sent twice or left lying.
-//     [TestPushStarts, TestPushPolicies, TestPushModel,
-//     TestPublishBetweenAnyStepsOfAPush]
+//     It gets bytes that end where a frame ends. [TestPushStarts, TestPushPolicies,
+//     TestPushModel, TestPublishBetweenAnyStepsOfAPush, TestElementsAreWholeFrames]
 //  24. A sink that is full costs others nothing, holds nothing but its place, and
-//     goes on exactly there. [TestFullSinkGoesOnWhereItWas,
+//     goes on exactly there, when it says that there is room, and not before.
+//     [TestFullSinkGoesOnWhereItWas, TestSinkIsStructural,
 //     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
 //  25. An event is encoded once for each format while sinks keep up, and a
-//     delivery costs no allocation. [TestEncodedOncePerEventAndFormat,
+//     delivery costs no allocation; a row of a snapshot is encoded once for all who
+//     read it at the same time. [TestEncodedOncePerEventAndFormat,
+//     TestSnapshotIsEncodedOnceForACrowd, TestFramesOfASnapshotAreBounded,
 //     TestEncodedOnceAfterABreak, TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
 //  26. Ended is told of each end that was not asked for, once. [TestPushEnds]
 //
@@ -228,11 +260,18 @@
 //     [TestPublishBetweenTheStepsOfAttaching, TestPublishBetweenTheStepsOfRepair,
 //     TestReadersGetWhatARepairHasReadSoFar]
 //  31. Readers are told of what is gone at the broker, under every policy with a
-//     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce]
+//     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce,
+//     TestPushSurvivesWhatABrokerDoes]
 //  32. A topic is attached once for all, kept while it is used and for a while
 //     after, and who waits for it can give up. [TestLinger, TestAttachingCanBeLeft]
 //  33. The suite of hubtest finds each of its broken brokers by the case that is
 //     named for the fault, and only by that. [TestBrokenBrokers]
+//
+// Misuse:
+//
+//  34. What can't be done is refused with a typed error that says what to do about
+//     it; nothing panics, not even on a nil *Hub or context.
+//     [TestKindErrorsSayWhatToDo, TestNilIsRefused, TestLimits, TestNamesAndKeys]
 //
 // # Concurrency, speed and memory
 //
@@ -261,7 +300,8 @@
 // at once. A position that was handed out under Coalesce stands for what was left
 // out before it only as long as the log goes on: whoever comes back with one after a
 // failover that lost the newer write of such a key, and not one more, misses that
-// key's older one. Rows of a snapshot are encoded for each connection.
+// key's older one. The rows of a snapshot are encoded once for all connections that
+// read it at the same time, but again for each that reads one alone.
 //
 // Idempotency keys are forgotten after the window, or when there are too many. An age
 // limit is exact for readers, and late by up to half a minute for memory that nobody

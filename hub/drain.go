@@ -10,6 +10,9 @@ import (
 // returns how many there were. It looks at each subscription of these topics,
 // and at those of this hub only.
 func (h *Hub) Kick(who string, topics ...string) int {
+	if h == nil {
+		return 0
+	}
 	n := 0
 	for _, t := range h.list() {
 		if len(topics) > 0 && !slices.Contains(topics, t.name) {
@@ -41,6 +44,12 @@ func (t *topic) subscriptions(match func(*cursor) bool) (list []*cursor) {
 // when there are none left; when ctx ends before that, the rest are ended where
 // they are and the context's cause is returned. Close comes after it.
 func (h *Hub) Drain(ctx context.Context) error {
+	switch {
+	case h == nil:
+		return nilError("*Hub")
+	case ctx == nil:
+		return nilError("context")
+	}
 	h.draining.Store(true)
 	for _, t := range h.list() {
 		t.mu.Lock()

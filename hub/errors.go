@@ -1,13 +1,18 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
 	// ErrClosed: the hub is closed.
 	ErrClosed = errors.New("hub: closed")
+	// ErrNil: something that is needed is nil, which the error names: the hub, a
+	// context, a sink, an owner.
+	ErrNil = errors.New("hub: nil")
 	// ErrUnsubscribed: the subscription was closed by its owner.
 	ErrUnsubscribed = errors.New("hub: subscription closed")
 	// ErrBusy: another goroutine is reading this subscription.
@@ -44,7 +49,8 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("hub: conflict: topic %q has key %q at %s", e.Topic, e.Key, e.Current)
 }
 
-// A KindError tells of an operation that a topic of this kind does not have.
+// A KindError tells of an operation that a topic of this kind does not have. A
+// topic's kind is what Options.Configure returns for its name, Log without it.
 type KindError struct {
 	Topic string
 	Kind  Kind
@@ -52,7 +58,20 @@ type KindError struct {
 }
 
 func (e *KindError) Error() string {
-	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s", e.Op, e.Topic, e.Kind)
+	return fmt.Sprintf("hub: %s on topic %q, which is of kind %s: %s", e.Op, e.Topic, e.Kind, e.advice())
+}
+
+// advice says what to do about it.
+func (e *KindError) advice() string {
+	switch {
+	case e.Kind == Keyed:
+		return "use Put and Delete, or let Options.Configure return another Kind for this name"
+	case e.Kind == Log && e.Op != "presence" && !strings.HasPrefix(e.Op, "Publish"):
+		return "let Options.Configure return Kind: hub.Keyed for this name; without Configure every topic is a log"
+	case e.Op == "Publish with Key":
+		return "use Put"
+	}
+	return "let Options.Configure return another Kind for this name"
 }
 
 // A FollowError says that the connection follows the topic already.
@@ -79,10 +98,10 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("hub: limit on %s: %d, at most %d (%s)", e.Limit, e.Got, e.Max, set)
 }
 
-// A NameError tells what is wrong with the name of a topic or an event, a key
-// or an idempotency key.
+// A NameError tells what is wrong with the name of a topic or an event, a key,
+// an idempotency key or the text of a constant.
 type NameError struct {
-	What    string // "topic", "name", "key" or "idempotency key"
+	What    string // "topic", "name", "key", "idempotency key", "kind", "marker" or "reason"
 	Name    string // at most its first 64 bytes
 	Problem string
 }
@@ -155,6 +174,21 @@ func (e *EncodeError) Error() string {
 
 // Unwrap returns the codec's error.
 func (e *EncodeError) Unwrap() error { return e.Err }
+
+func nilError(what string) error { return fmt.Errorf("%w %s", ErrNil, what) }
+
+// ready says why nothing can be begun with a hub and a context.
+func ready(ctx context.Context, h *Hub) error {
+	switch {
+	case h == nil:
+		return nilError("*Hub")
+	case ctx == nil:
+		return nilError("context")
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return nil
+}
 
 func positionError(text, problem string) error {
 	return &PositionError{Text: clip(text), Problem: problem}

@@ -1,41 +1,44 @@
 package hub
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An Event is what a subscription hands out: a published event, a tombstone, or
 // a marker that the hub put into the stream. Events are shared between all
 // readers of a topic and are not to be modified, nor are their Data and Value.
 type Event[T any] struct {
-	Topic string
+	Topic string `json:"topic"`
 
 	// Marker is NoMarker for what was published, else what the hub says.
-	Marker Marker
+	Marker Marker `json:"marker,omitzero"`
 
 	// Pos is where to resume after this event, the id to write on the wire.
 	// It is zero, and then no id is to be written, on the events of a
 	// snapshot, on a reset and on everything of an ephemeral topic.
-	Pos Position
+	Pos Position `json:"pos,omitzero"`
 
 	// Rev is the position of the write that made this event, also in a
 	// snapshot: what IfMatch wants. Zero on markers and ephemeral topics.
-	Rev Position
+	Rev Position `json:"rev,omitzero"`
 
-	Name string    // optional
-	Key  string    // keyed topics always, the others where given
-	Time time.Time // when it was published
+	Name string    `json:"name,omitempty"` // optional
+	Key  string    `json:"key,omitempty"`  // keyed topics always, the others where given
+	Time time.Time `json:"time"`           // when it was published
 
 	// Value is Data, decoded once for all readers. Zero on markers and
 	// tombstones.
-	Value T
+	Value T `json:"value"`
 
 	// Data is the event as encoded by the publisher; nil on markers and
-	// tombstones.
-	Data []byte
+	// tombstones. It is not part of the event's JSON, for Value is.
+	Data []byte `json:"-"`
 
-	Deleted bool   // a tombstone: Key is gone
-	Expired bool   // a tombstone, because the lease of Key's owner has ended
-	Gap     *Gap   // set exactly on MarkGap
-	Reset   *Reset // set exactly on MarkReset
+	Deleted bool   `json:"deleted,omitempty"` // a tombstone: Key is gone
+	Expired bool   `json:"expired,omitempty"` // a tombstone, because the lease of Key's owner has ended
+	Gap     *Gap   `json:"gap,omitempty"`     // set exactly on MarkGap
+	Reset   *Reset `json:"reset,omitempty"`   // set exactly on MarkReset
 }
 
 // A Marker tells the events that the hub put into the stream from those that
@@ -64,17 +67,17 @@ func (m Marker) String() string {
 
 // A Gap tells of events that can't be delivered.
 type Gap struct {
-	Reason Reason
-	From   Position // behind the last event that the reader has
-	Now    Position // the stream goes on after this; zero on ephemeral topics
-	Missed int64    // how many, -1 where it can't be known
+	Reason Reason   `json:"reason"`
+	From   Position `json:"from"`   // behind the last event that the reader has; zero where there is none
+	Now    Position `json:"now"`    // the stream goes on after this; zero on ephemeral topics
+	Missed int64    `json:"missed"` // how many, -1 where it can't be known
 }
 
 // A Reset says why a reader of a keyed topic gets the snapshot again.
 type Reset struct {
-	Reason Reason
-	From   Position // behind the last event that the reader has
-	Missed int64    // how many events the snapshot stands for, -1 where it can't be known
+	Reason Reason   `json:"reason"`
+	From   Position `json:"from"`   // behind the last event that the reader has; zero where there is none
+	Missed int64    `json:"missed"` // how many events the snapshot stands for, -1 where it can't be known
 }
 
 // A Reason says why events are missing.
@@ -108,6 +111,30 @@ func (r Reason) String() string {
 
 // MarshalText implements [encoding.TextMarshaler].
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (r *Reason) UnmarshalText(b []byte) error {
+	return parseName(r, "reason", string(b), Trimmed, Epoch, Fork, Dropped)
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (m Marker) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (m *Marker) UnmarshalText(b []byte) error {
+	return parseName(m, "marker", string(b), NoMarker, MarkGap, MarkReset, MarkLive)
+}
+
+// parseName sets v to that of values which is named so.
+func parseName[T fmt.Stringer](v *T, what, name string, values ...T) error {
+	for _, have := range values {
+		if have.String() == name {
+			*v = have
+			return nil
+		}
+	}
+	return &NameError{What: what, Name: clip(name), Problem: "unknown"}
+}
 
 // reserved reports whether an event name is one of the hub's own.
 func reserved(name string) bool {

@@ -189,56 +189,6 @@ func ExampleTopic_Since() {
 	// 4
 }
 
-// upper is the encoder of a transport that shouts.
-type upper struct{}
-
-func (upper) Format() string { return "upper" }
-
-func (upper) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, error) {
-	if ev.Marker != hub.NoMarker {
-		return append(dst, ev.Marker.String()+"\n"...), nil
-	}
-	return fmt.Appendf(dst, "%s\n", strings.ToUpper(string(ev.Data))), nil
-}
-
-// screen is a connection that always has room.
-type screen struct{ lines chan string }
-
-func (s screen) TrySend(frames [][]byte) (int, error) {
-	for _, f := range frames {
-		for line := range strings.Lines(string(f)) {
-			s.lines <- strings.TrimSpace(line)
-		}
-	}
-	return len(frames), nil
-}
-
-func (s screen) NotifyWritable(f func()) { go f() }
-
-// A connection is written to by the hub.
-func ExampleHub_Connect() {
-	ctx := context.Background()
-	h := hub.New(nil)
-	defer h.Close()
-	s := screen{make(chan string, 10)}
-	c, err := h.Connect(s, hub.ConnOptions{Encoder: upper{}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	if err := c.Follow(ctx, "news", nil); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(<-s.lines)
-	h.Topic("news").Publish(ctx, []byte("it works"))
-	fmt.Println(<-s.lines)
-	// Output:
-	// live
-	// IT WORKS
-}
-
 // What an owner holds ends with it.
 func ExampleHub_Enter() {
 	ctx := context.Background()

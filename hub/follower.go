@@ -116,7 +116,7 @@ func (f *follower) send(s *shard) bool {
 		}
 		switch {
 		case it.row:
-			b, err = ln.encode(it.e, f.conn.opts.Encoder, true)
+			b, err = ln.rowFrame(it, f.conn.opts.Encoder, f.conn.format)
 		case it.e != nil:
 			b, err = ln.frameOf(it.e, f.conn.opts.Encoder, f.conn.format)
 		default:

@@ -13,6 +13,7 @@ const (
 	fromLive
 	fromLast
 	fromAfter
+	fromLost
 )
 
 // maxLast bounds the n of last.n on the wire; no log retains more.
@@ -41,8 +42,13 @@ func Last(n int) From { return From{mode: fromLast, n: n} }
 // that says why it can't. The zero Position is refused by Subscribe.
 func After(p Position) From { return From{mode: fromAfter, pos: p} }
 
+// Lost is After for a reader that comes back with something that is no position,
+// of another server perhaps: the stream begins with a gap or reset marker, reason
+// Epoch, whose From is zero, and goes on as behind any such marker.
+func Lost() From { return From{mode: fromLost} }
+
 // String returns the form used on the wire: "", "start", "live", "last.50" or
-// "after=" and the position.
+// "after=" and the position; of Lost, which has none, "lost".
 func (f From) String() string {
 	switch f.mode {
 	case fromStart:
@@ -53,6 +59,8 @@ func (f From) String() string {
 		return "last." + strconv.Itoa(f.n)
 	case fromAfter:
 		return "after=" + f.pos.String()
+	case fromLost:
+		return "lost"
 	}
 	return ""
 }
@@ -75,8 +83,27 @@ func (f From) check() error {
 // An empty header or polyfill query counts as absent, for that is what an
 // EventSource without an id sends. Everything else must be well-formed, also
 // what is overruled: an empty or repeated after or from is an error rather than
-// a silent start elsewhere. Errors are *StartError or *PositionError and mean
-// that the request is to be refused (400).
+// a silent start elsewhere. Errors are *StartError or *PositionError.
+//
+// What a program has asked for wrongly is to be refused, with 400. What an
+// EventSource sends by itself better is not: it gives up for ever on any status
+// but 200 (HTML standard, "fail the connection"), and it got its id somewhere,
+// perhaps from the server that was here before. So a handler of event streams lets
+// ParseFrom judge the query, and takes the header by itself; what is no position
+// becomes Lost, and the client is told within the stream.
+//
+//	from, err := hub.ParseFrom(r.URL.Query(), "")
+//	if err != nil {
+//		http.Error(w, err.Error(), http.StatusBadRequest)
+//		return
+//	}
+//	if id := r.Header.Get("Last-Event-ID"); id != "" {
+//		if pos, err := hub.ParsePosition(id); err == nil {
+//			from = hub.After(pos)
+//		} else {
+//			from = hub.Lost()
+//		}
+//	}
 func ParseFrom(query url.Values, lastEventID string) (From, error) {
 	var after, from From
 	for _, name := range []string{"after", "from"} {

@@ -87,6 +87,30 @@ func TestSubscribeRefusesBadStarts(t *testing.T) {
 	}
 }
 
+// What is no position is told as a gap, or a reset, of another log.
+func TestLostIsToldInTheStream(t *testing.T) {
+	h := newHub(t, TopicConfig{})
+	log, keyed, eph := TopicOf[string](h, "log", nil), TopicOf[string](h, "keyed", nil), TopicOf[string](h, "eph", nil)
+	publish(t, log, "a", "b")
+	writeAll(t, keyed, "k=1")
+	writeAll(t, eph, "k=1")
+	for topic, want := range map[*Topic[string]]string{
+		log:   "gap(epoch,-1) a b live",
+		keyed: "reset(epoch,-1) k=1* live",
+		eph:   "gap(epoch,-1)* k=1* live*",
+	} {
+		s := subscribe(t, topic, from(Lost()))
+		events := drain(t, s)
+		wantShow(t, topic.Name(), events, want)
+		if g := events[0].Gap; g != nil && !g.From.IsZero() {
+			t.Errorf("%s: from %s", topic.Name(), g.From)
+		}
+		if head, _ := topic.Head(t.Context()); s.Position() != head {
+			t.Errorf("%s: at %s, head %s", topic.Name(), s.Position(), head)
+		}
+	}
+}
+
 func FuzzParseFrom(f *testing.F) {
 	f.Add("from=last.50", "")
 	f.Add("after="+positions[1].text, positions[2].text)

@@ -63,6 +63,9 @@ func New(o *Options) *Hub {
 // the hub retains is gone; what a broker keeps is not, and leases there run out.
 // It returns when the hub's goroutines have ended, and may be called again.
 func (h *Hub) Close() error {
+	if h == nil {
+		return nilError("*Hub")
+	}
 	h.closed.Store(true)
 	h.cancel()
 	h.janitor.close()
@@ -103,18 +106,21 @@ func (h *Hub) Close() error {
 
 // A TopicInfo describes a topic at some moment.
 type TopicInfo struct {
-	Name        string
-	Kind        Kind
-	Head        Position // zero on ephemeral topics
-	Subscribers int
-	Events      int   // in the log, or the tail
-	Keys        int   // in the table
-	Bytes       int64 // retained, tail and table each counted
+	Name        string   `json:"name"`
+	Kind        Kind     `json:"kind"`
+	Head        Position `json:"head"` // zero on ephemeral topics
+	Subscribers int      `json:"subscribers"`
+	Events      int      `json:"events"` // in the log, or the tail
+	Keys        int      `json:"keys"`   // in the table
+	Bytes       int64    `json:"bytes"`  // retained, tail and table each counted
 }
 
 // Topics describes the topics that retain something or have a subscriber,
 // sorted by name.
 func (h *Hub) Topics() []TopicInfo {
+	if h == nil {
+		return nil
+	}
 	list := h.list()
 	infos := make([]TopicInfo, 0, len(list))
 	for _, t := range list {
@@ -220,8 +226,8 @@ func (h *Hub) with(ctx context.Context, name string, pos Position, f func(*topic
 // look is with for those who leave nothing behind: in memory f gets a topic that
 // nobody else knows if there is none of that name. allowed refuses kinds.
 func (h *Hub) look(ctx context.Context, name string, pos Position, allowed func(Kind) error, f func(*topic) error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := ready(ctx, h); err != nil {
+		return err
 	}
 	t, cfg, virgin, err := h.find(name)
 	if err != nil {

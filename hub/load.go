@@ -113,6 +113,7 @@ func (l *link) install(ld *loaded, first bool) (reason Reason) {
 	if log.table != nil {
 		old := log.table
 		log.table = newTable()
+		log.table.total = log.total
 		log.table.inherit(old, keep)
 		slices.SortFunc(ld.rows, func(a, b *entry) int { return cmp.Compare(a.off, b.off) })
 		for _, e := range ld.rows {
@@ -176,6 +177,7 @@ func (t *table) inherit(old *table, keep int64) {
 			t.views = append(t.views, v)
 		} else {
 			v.chunks = nil
+			t.unframe(v)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (m *Memory) Read(ctx context.Context, t BrokerTopic, after Position, limit 
 
 // Snapshot implements [Broker].
 func (m *Memory) Snapshot(ctx context.Context, t BrokerTopic, row func(Record) error) (pos Position, err error) {
-	var v view
+	var v fixed
 	if err := m.look(ctx, t, func(in *topic) { v, pos = in.table() }); err != nil {
 		return Position{}, err
 	}

@@ -53,6 +53,9 @@ func (h *Hub) leaser() leaser {
 
 // Enter begins a lease and keeps it alive until it is closed or the hub is.
 func (h *Hub) Enter(ctx context.Context, o *OwnerOptions) (*Owner, error) {
+	if err := ready(ctx, h); err != nil {
+		return nil, err
+	}
 	if h.closed.Load() {
 		return nil, ErrClosed
 	}
@@ -73,7 +76,13 @@ func (h *Hub) Enter(ctx context.Context, o *OwnerOptions) (*Owner, error) {
 // OwnedBy ties the key of a Put to a lease: unless it is written again without
 // it, it ends with the lease. A Delete takes effect only if the lease is alive.
 // Keyed topics only.
-func OwnedBy(o *Owner) WriteOption { return WriteOption{kind: optOwner, text: o.id, owner: o} }
+func OwnedBy(o *Owner) WriteOption {
+	w := WriteOption{kind: optOwner, owner: o}
+	if o != nil {
+		w.text = o.id
+	}
+	return w
+}
 
 // ID returns the name of this life, which no other has.
 func (o *Owner) ID() string { return o.id }
@@ -83,6 +92,9 @@ func (o *Owner) Lost() <-chan struct{} { return o.lost }
 
 // Close ends the lease now.
 func (o *Owner) Close(ctx context.Context) error {
+	if ctx == nil {
+		return nilError("context")
+	}
 	o.lose()
 	if o.hub.closed.Load() {
 		return ErrClosed

@@ -13,7 +13,7 @@ type Page[T any] struct {
 }
 
 // Since returns up to limit events after a position, without waiting. A limit of
-// 0 means 64; there are never more than 1024. If the log does not reach back to
+// 0 means 64; more than 1024, and a negative number, mean 1024. If the log does not reach back to
 // the position, the page begins with a gap marker, which the limit does not
 // count; that of a keyed topic is one reset marker, and the reader is to begin
 // again with a snapshot. Ephemeral topics have no Since.
@@ -21,13 +21,10 @@ func (t *Topic[T]) Since(ctx context.Context, pos Position, limit int) (*Page[T]
 	if err := After(pos).check(); err != nil {
 		return nil, err
 	}
-	if limit <= 0 {
-		limit = defaultBatch
-	}
 	var items []item
 	var more bool
 	err := t.hub.look(ctx, t.name, pos, t.resumable, func(in *topic) error {
-		items, more = in.page(pos, min(limit, maxBatch))
+		items, more = in.page(pos, batch(limit))
 		return nil
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // A handFed broker feeds what is written to it before Append returns, so that a
@@ -233,6 +234,31 @@ func TestOwnWriteIsReadThoughTheTopicWasAttachedMeanwhile(t *testing.T) {
 		writeAll(t, topic, "k=1")
 		if e, err := topic.Get(t.Context(), "k"); err != nil || e.Value != "1" {
 			t.Errorf("got %v, %v", e, err)
+		}
+	})
+}
+
+// What came by a repair alone grows old as everything does.
+func TestWhatARepairBroughtIsSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory(nil)
+		defer m.Close()
+		b := &handFed{Memory: m}
+		h := New(&Options{Broker: b, Configure: kindsByPrefix(TopicConfig{MaxAge: time.Minute})})
+		defer h.Close()
+		topic := TopicOf[string](h, "log", nil)
+		subscribe(t, topic, nil)
+		b.sever()
+		publish(t, topic, "a", "b")
+		b.mend()
+		synctest.Wait()
+		if used := h.total.used.Load(); used == 0 {
+			t.Error("nothing was brought")
+		}
+		time.Sleep(2*time.Minute + sweepInterval)
+		synctest.Wait()
+		if used := h.total.used.Load(); used != 0 {
+			t.Errorf("%d bytes are still there", used)
 		}
 	})
 }

@@ -5,24 +5,24 @@ import "sync/atomic"
 // Stats are a hub's counters, since it was made, and what it holds now.
 type Stats struct {
 	// Now.
-	Topics        int
-	Subscriptions int   // those of connections too
-	Connections   int   // see Connect
-	Bytes         int64 // retained in logs and tables, with the frames in use
-	FeedsDown     int   // topics whose feed from the broker does not run
+	Topics        int   `json:"topics"`
+	Subscriptions int   `json:"subscriptions"` // those of connections too
+	Connections   int   `json:"connections"`   // see Connect
+	Bytes         int64 `json:"bytes"`         // retained in logs and tables, with the frames in use
+	FeedsDown     int   `json:"feedsDown"`     // topics whose feed from the broker does not run
 
 	// Since the beginning.
-	Published uint64 // events that came into logs here, by whomever
-	Read      uint64 // events, rows and markers handed to readers, before filters
-	Sent      uint64 // events and rows that sinks have taken
-	Full      uint64 // times a sink did not take all
-	Encoded   uint64 // calls of encoders
-	Gaps      uint64 // gap markers
-	Resets    uint64 // reset markers
-	Slow      uint64 // subscriptions ended by a *SlowError
-	Repairs   uint64 // times a topic was verified or repaired from the broker
-	Breaks    uint64 // times a log did not go on as it was here
-	Uncertain uint64 // writes that ended with ErrUncertain
+	Published uint64 `json:"published"` // events that came into logs here, by whomever
+	Read      uint64 `json:"read"`      // events, rows and markers handed to readers, before filters
+	Sent      uint64 `json:"sent"`      // events and rows that sinks have taken
+	Full      uint64 `json:"full"`      // times a sink did not take all
+	Encoded   uint64 `json:"encoded"`   // calls of encoders
+	Gaps      uint64 `json:"gaps"`      // gap markers
+	Resets    uint64 `json:"resets"`    // reset markers
+	Slow      uint64 `json:"slow"`      // subscriptions ended by a *SlowError
+	Repairs   uint64 `json:"repairs"`   // times a topic was verified or repaired from the broker
+	Breaks    uint64 `json:"breaks"`    // times a log did not go on as it was here
+	Uncertain uint64 `json:"uncertain"` // writes that ended with ErrUncertain
 }
 
 // counters are what the hub counts as it happens.
@@ -35,6 +35,9 @@ type counters struct {
 // Stats returns the hub's counters. They are read one after the other, while the
 // hub goes on.
 func (h *Hub) Stats() Stats {
+	if h == nil {
+		return Stats{}
+	}
 	h.mu.RLock()
 	topics := len(h.topics)
 	h.mu.RUnlock()

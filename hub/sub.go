@@ -13,6 +13,17 @@ const (
 	maxBatch = 1024
 )
 
+// batch is the number of events that is meant by one that was asked for.
+func batch(n int) int {
+	switch {
+	case n == 0:
+		return defaultBatch
+	case n < 0:
+		return maxBatch
+	}
+	return min(n, maxBatch)
+}
+
 // SubOptions of a subscription. nil and the zero value are good.
 type SubOptions[T any] struct {
 	// From says where to start; the zero value is the default of the topic's
@@ -32,7 +43,8 @@ type SubOptions[T any] struct {
 	// Label says whose subscription it is, for Kick.
 	Label string
 
-	// Batch is the most events that Next returns, up to 1024; 0 means 64.
+	// Batch is the most events that Next returns; 0 means 64. More than 1024,
+	// and a negative number, mean 1024: a batch is read under the topic's lock.
 	Batch int
 }
 
@@ -79,6 +91,9 @@ func (s *Sub[T]) Next(ctx context.Context) ([]*Event[T], error) {
 }
 
 func (s *Sub[T]) next(ctx context.Context, dst []*Event[T], n int) ([]*Event[T], error) {
+	if ctx == nil {
+		return nil, nilError("context")
+	}
 	if !s.c.reading.CompareAndSwap(false, true) {
 		return nil, ErrBusy
 	}

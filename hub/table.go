@@ -1,6 +1,9 @@
 package hub
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // chunkRows is how many rows a write copies while a snapshot is being read.
 const chunkRows = 64
@@ -25,6 +28,7 @@ type table struct {
 	gen    uint64 // chunks of an older generation are frozen
 	bytes  int64
 
+	total *budget // of the frames of rows
 	view  *view   // of the table as it is now, nil after a write
 	views []*view // those in use by readers, by ascending off
 
@@ -53,10 +57,21 @@ type view struct {
 	chunks []*chunk
 	n      int
 	refs   int
+
+	framed int64                     // bytes of frames, counted in the hub
+	frames atomic.Pointer[rowFrames] // see rowFrame
 }
 
 // row returns the entry at index i of a view that has not expired.
 func (v *view) row(i int) *entry { return v.chunks[i/chunkRows].rows[i%chunkRows] }
+
+// A fixed is what a view shows, for those who keep it as long as they like.
+type fixed struct {
+	chunks []*chunk
+	n      int
+}
+
+func (f *fixed) row(i int) *entry { return f.chunks[i/chunkRows].rows[i%chunkRows] }
 
 func newTable() *table { return &table{index: make(map[string]*row)} }
 
@@ -182,6 +197,7 @@ func (t *table) acquire(off uint64) *view {
 
 func (t *table) release(v *view) {
 	if v.refs--; v.refs == 0 {
+		t.unframe(v)
 		if i := slices.Index(t.views, v); i >= 0 {
 			t.views = slices.Delete(t.views, i, i+1)
 		}
@@ -194,6 +210,7 @@ func (t *table) expire(first uint64) {
 	n := 0
 	for n < len(t.views) && t.views[n].off+1 < first {
 		t.views[n].chunks = nil
+		t.unframe(t.views[n])
 		if t.view == t.views[n] {
 			t.touch()
 		}

@@ -40,6 +40,7 @@ func newTopic(h *Hub, name string, cfg TopicConfig, epoch uint64) *topic {
 	t.log.replica = replica{cfg: cfg, total: &h.total, epoch: epoch}
 	if cfg.Kind != Log {
 		t.log.table = newTable()
+		t.log.table.total = &h.total
 	}
 	return t
 }
@@ -274,11 +275,12 @@ func (t *topic) get(key string) *entry {
 }
 
 // table returns a view of the table that does not expire, and its position.
-func (t *topic) table() (view, Position) {
+func (t *topic) table() (fixed, Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log.trim(time.Now())
-	v := *t.log.table.look(t.log.top)
+	look := t.log.table.look(t.log.top)
+	v := fixed{look.chunks, look.n}
 	if t.kind == Ephemeral {
 		return v, Position{}
 	}

@@ -50,8 +50,8 @@ func (t *Topic[T]) Delete(ctx context.Context, key string, opts ...WriteOption) 
 }
 
 func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption) (Position, error) {
-	if ctx.Err() != nil {
-		return Position{}, context.Cause(ctx)
+	if err := ready(ctx, t.hub); err != nil {
+		return Position{}, err
 	}
 	if v != nil {
 		data, err := t.codec.Append(nil, *v)
@@ -99,7 +99,7 @@ type Snapshot[T any] struct {
 	Pos Position
 
 	topic *Topic[T]
-	view  view
+	view  fixed
 }
 
 // Snapshot returns the table of a keyed or ephemeral topic. It costs little
@@ -155,17 +155,15 @@ func (t *Topic[T]) Head(ctx context.Context) (pos Position, err error) {
 // Subscribe follows the topic. The context bounds the life of the
 // subscription: when it ends, so does the subscription, with the context's cause.
 func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err := ready(ctx, t.hub); err != nil {
+		return nil, err
 	}
 	s := &Sub[T]{topic: t, batch: defaultBatch}
 	var from From
 	if o != nil {
 		from = o.From
 		s.filter, s.c.policy, s.c.label = o.Filter, o.Policy, o.Label
-		if o.Batch > 0 {
-			s.batch = min(o.Batch, maxBatch)
-		}
+		s.batch = batch(o.Batch)
 	}
 	if err := from.check(); err != nil {
 		return nil, err

@@ -56,6 +56,9 @@ func (w *Write) apply(opts []WriteOption, o *Options) error {
 			}
 			w.ID = opt.text
 		case optOwner:
+			if opt.owner == nil {
+				return nilError("*Owner")
+			}
 			w.Owner = opt.text
 		case optName:
 			if err := checkName("name", "Options.MaxNameBytes", opt.text, o.MaxNameBytes); err != nil {

@@ -35,6 +35,8 @@
 //     out of its field.
 //   - [Writer] is one stream in a running handler, over HTTP/1.0, HTTP/1.1 or
 //     HTTP/2, with heartbeats, a bound for each write and a maximum age.
+//   - [Handler] makes a [Stream] of each request, which has no goroutine and no
+//     buffer while it is silent, and which anything in the program can send to.
 //   - [Group] limits the streams of a server and ends them in order.
 //   - [Log] keeps the newest events, in memory or over a [Store] of yours, and
 //     serves them.
@@ -44,7 +46,7 @@
 //
 // # Contract
 //
-//  1. All methods of Writer, Group, Log and Client may be called from any
+//  1. All methods of Writer, Stream, Group, Log and Client may be called from any
 //     goroutine at any time. The bytes of two Sends, or of a Send and a
 //     heartbeat, never mix. Options are copied.
 //  2. A Writer belongs to its handler: defer its Close. When Close has returned,
@@ -62,13 +64,66 @@
 //     log forgets. Serve says it in a header too ([GapHeader]).
 //  5. What [Read] and the Client give out belongs to the caller. What a Log
 //     gives out is shared by all its followers and must not be changed.
-//  6. No goroutine outlives the call that needs it; there are no globals but a
-//     pool of buffers.
+//  6. No goroutine outlives the call that needs it, or the stream; there are no
+//     globals but pools of buffers, and what silent streams share to be woken by.
+//
+// # The two forms
+//
+// To the client they are the same, byte for byte, and one test suite runs over
+// both.
+//
+// Take [NewWriter], inside the handler, for a stream that has a course and an
+// end: an answer that is written piece by piece, the progress of a job; and
+// wherever code from top to bottom reads best. Send waits for the client, for
+// WriteTimeout at most. Each stream costs what a handler of net/http costs, some
+// 28 KB with its goroutines.
+//
+// Take [Handler], the callback form, for subscribers that wait: many clients, for
+// whom nothing happens most of the time, and events that come from elsewhere in
+// the program. A silent stream costs some 1.7 KB, and no goroutine. Whoever has
+// the [Stream] sends, in one of three ways:
+//
+//	Push      never waits; a client that is too slow is disconnected, or does without
+//	Send      waits until the queue has room
+//	TrySend   never waits; takes shared bytes that are encoded already, and says how far it got
+//
+// What is underneath depends on the request, and shows in nothing but the cost:
+//
+//	request                                    the HTTP handler   TrySend
+//	HTTP/1.1 or 1.0                            returns            copies nothing
+//	HTTP/1.1 or 1.0 over TLS                   returns            copies into the queue
+//	HTTP/2; with a body; behind a middleware   stays              copies into the queue
+//	with a ResponseWriter of its own
+//
+// No goroutine, and copying nothing, is for Linux on amd64 and arm64. Elsewhere,
+// and over a net.Conn that is no socket, a stream that has left net/http keeps a
+// goroutine with a small buffer, and TrySend copies.
+//
+// Of a Stream is promised:
+//
+//  1. What is sent arrives whole, in the order in which the calls were accepted,
+//     also where a socket takes half of it. A heartbeat never comes between.
+//  2. No stream waits for another one's client. Memory is bounded by
+//     Options.QueueLimit, and one frame of TrySend. What is not sent is told to
+//     whoever wanted to send it: by ErrQueueFull, by a *QueueError, or by the
+//     error of the stream's end, which stays the same for ever.
+//  3. The events come in order, Close exactly once and last, when a client left,
+//     vanished, stopped reading or was disconnected, when the group drained, and
+//     after a panic, which ends its own stream and nothing else.
+//  4. A drain ends all streams at once, and each one's client is told its own
+//     time to come back; so is one that was drained while its handler still ran.
+//  5. A connection that has left net/http never goes back: it ends with the
+//     stream, in order: what was queued, the last events, the last chunk. What a
+//     client sends after its request is thrown away, and too much of it ends the
+//     stream with ErrInput.
+//  6. Nothing of the request is kept, and nothing is left behind: no goroutine,
+//     no descriptor, no memory.
 //
 // # Who waits for whom
 //
 // A client that stops reading makes its own Send wait, for Options.WriteTimeout
-// at most, and the stream ends then. It delays no other stream: a Log's
+// at most, and the stream ends then. (A Stream's Send has a queue to fill
+// before.) It delays no other stream: a Log's
 // publisher waits for no client, a follower is only a position, and memory is
 // bounded by the log. What would need an unbounded queue, events that somebody
 // pushes to a Writer faster than the client reads, waits in that somebody's
@@ -81,7 +136,8 @@
 //
 // # The end of a server
 //
-// http.Server.Shutdown never ends a stream. Drain the group first:
+// http.Server.Shutdown never ends a stream, and of those that have left net/http
+// it does not even know. Drain the group first:
 //
 //	group.Drain(ctx)    // each client is told its own moment to come back
 //	server.Shutdown(ctx)
@@ -116,7 +172,29 @@
 // system has the bytes. A Log in memory forgets everything when the process
 // ends. A response that was compressed by a middleware before it reaches this
 // package is refused if it says so (Content-Encoding); one that is compressed
-// without saying so is delayed by it. Cross-origin pages can open a stream with
+// without saying so is delayed by it. A Stream's response is not seen by a
+// middleware that looks at it when the handler returns, to log its length, say,
+// unless it wraps the ResponseWriter. Cross-origin pages can open a stream with
 // the user's cookies as they can send any GET: check the Origin where that
 // matters; http.CrossOriginProtection lets every GET pass.
+//
+// # Tests that hold the promises
+//
+//	of both forms   TestFormsSendTheSame, TestFormsHaveTheSameHeader, TestFormsRefuse,
+//	                TestFormsHeartbeat, TestFormsMaxAge, TestFormsEndWithTheClient,
+//	                TestFormsOutliveTheServersWriteTimeout, TestFormsDrainAThousandStreams,
+//	                TestFormsTellEarlyClientsOfALargerWindow, TestStreamHeartbeatOnASocket
+//	the table       TestHandlerReturnsWhereTheConnectionCanLeave, TestStreamOnTheWire,
+//	                TestHandlerWithARecorder, TestTrySendAllocatesNothing
+//	1               TestTrySendFrames, TestFormsConcurrentSendersNeverInterleave,
+//	                TestStreamCalledFromEverywhere
+//	2               TestOneStalledOfAThousand, TestPushToASlowClient, TestStreamSendWaits
+//	3               TestStreamEventsOrder, TestStreamEventsPanic, TestStreamPeerVanishes,
+//	                TestStreamFaults, TestHandlerSurvivesAWriterThatPanics
+//	4               TestFormsDrainAThousandStreams, TestStreamDrainedBeforeItIsOpen,
+//	                TestHandlerShutdown, TestGroupOfBothForms
+//	5               TestStreamOnTheWire, TestStreamClientThatKeepsSending
+//	6               TestHandlerKeepsNothingOfTheRequest, TestHandlerChurn
+//
+// CASES.md names those of the parser, and of what others have got wrong.
 package sse

@@ -128,7 +128,11 @@ func (s *Stream) close(last []*Event) error {
 		linger = defaultLinger
 	}
 	finish := s.c.FinishWith(s.endBatch(word), end, reason, linger)
-	s.c.NotifyWritable(s.settle)
+	if s.c.Idle() && !s.hasClose() {
+		s.settle() // no goroutine for each of a crowd that is sent away
+	} else {
+		s.c.NotifyWritable(s.settle)
+	}
 	if err != nil || finish == nil || len(last) == 0 {
 		return err
 	}
@@ -202,6 +206,12 @@ func (s *Stream) closed(err error) {
 		close(s.house.vacated)
 	}
 	s.settle()
+}
+
+func (s *Stream) hasClose() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ev.Close != nil
 }
 
 func (s *Stream) tellClose() {

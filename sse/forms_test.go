@@ -409,6 +409,25 @@ func TestFormsDrainAThousandStreams(t *testing.T) {
 	})
 }
 
+// The window that clients need to come back grows with their number; those who
+// came early are told with a heartbeat.
+func TestFormsTellEarlyClientsOfALargerWindow(t *testing.T) {
+	onFakeTime(t, func(t *testing.T, fm form, tr transport) {
+		g := sse.NewGroup(&sse.GroupOptions{Rate: 1})
+		s := tr.start(t, fm.handler(t, &sse.Options{Group: g}, func(s sender, h http.Header) { <-s.Done() }), func(srv *http.Server) {
+			srv.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1000}
+		})
+		first := open(t, s, 1)[0]
+		open(t, s, 299)
+		if block := readBlock(t, first); !strings.HasPrefix(block, ":\nretry: ") {
+			t.Errorf("first heartbeat %q", block)
+		}
+		if block := readBlock(t, first); block != ":\n\n" {
+			t.Errorf("second heartbeat %q", block)
+		}
+	})
+}
+
 // Bytes of concurrent senders never mix, and heartbeats do not come between.
 func TestFormsConcurrentSendersNeverInterleave(t *testing.T) {
 	inBothForms(t, func(t *testing.T, fm form, tr transport) {

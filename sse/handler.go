@@ -51,7 +51,7 @@ type StreamEvents struct {
 // are the same.
 //
 // A stream that has left net/http is unknown to http.Server: neither Close nor
-// Shutdown ends it. Have a Group and drain it.
+// Shutdown ends it, nor does the request's context. Have a Group and drain it.
 func Handler(o *Options, open func(s *Stream, r *http.Request) StreamEvents) http.Handler {
 	h := &handler{opts: o.withDefaults(), open: open}
 	h.wire = netio.Config{
@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) newStream(r *http.Request) *Stream {
 	s := &Stream{h: h, born: time.Now(), running: 1}
-	s.id = strings.Clone(LastEventID(r)) // it would keep all of the request's header
+	s.id = strings.Clone(LastEventID(r)) // one of a query would keep all of its URL
 	if age := h.opts.MaxAge; age > 0 {
 		s.maxAge = randomIn(age-age/5, age)
 	}

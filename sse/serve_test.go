@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -187,7 +188,14 @@ func TestServeFilter(t *testing.T) {
 func TestServeStalledClientHoldsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := sse.NewLog(&sse.LogOptions{Count: 4})
-		s := piped[1].start(t, l, nil)
+		ended := make(chan error, 1)
+		s := piped[1].start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			err := l.Serve(w, r, nil)
+			select {
+			case ended <- err: // the first: the others end with the test
+			default:
+			}
+		}), nil)
 		const n = 999
 		bodies := make([]*bufio.Reader, n)
 		for i := range bodies {
@@ -210,6 +218,10 @@ func TestServeStalledClientHoldsNobody(t *testing.T) {
 		}
 		if d := time.Since(start); d != 0 {
 			t.Errorf("the others waited %v", d)
+		}
+		// It was stalled indeed, and pays for it alone.
+		if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 10*time.Second {
+			t.Errorf("after %v the first stream to end did so with %v", time.Since(start), err)
 		}
 	})
 }

@@ -27,34 +27,54 @@ import (
 const drainTime = 5 * time.Second
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
-		fmt.Fprintln(os.Stderr, "board:", err)
-		os.Exit(1)
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "board:", err)
+	if _, wrong := errors.AsType[*usageError](err); wrong {
+		fmt.Fprintln(os.Stderr, "Run it with -h to see its flags.")
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
+
+// A usageError is a mistake in the command line, status 2; what else keeps the
+// board from running is status 1.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 func run(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("board", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	addr := flags.String("addr", "127.0.0.1:8080", "address to listen on")
+	flags.SetOutput(io.Discard) // it would print what main prints
+	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	level := slog.LevelWarn
-	flags.TextVar(&level, "log", level, "least level of what is logged to stderr: debug, info, warn, error")
-	origin := flags.String("dev-origin", "", "origin of a development server whose page may use this one, such as http://localhost:3000")
-	if err := flags.Parse(args); err != nil {
-		return err
+	flags.TextVar(&level, "log", level, "least `level` of what is logged to stderr: debug, info, warn, error")
+	origin := flags.String("dev-origin", "", "`origin` of a development server whose page may use this one, such as http://localhost:3000")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stdout, "The board is a page of sticky notes on which people work together.\n\nUsage of board:")
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return nil
+	case err != nil:
+		return &usageError{err}
+	case flags.NArg() > 0:
+		return usage("unexpected argument %q", flags.Arg(0))
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if _, _, err := net.SplitHostPort(*addr); err != nil {
+		return usage("-addr %q is not an address, such as 127.0.0.1:8080 or :8080", *addr)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 
 	opts := server.Options{Files: web.Files(), Logger: log}
 	if *origin != "" {
 		if u, err := url.Parse(*origin); err != nil || *origin != u.Scheme+"://"+u.Host || u.Host == "" {
-			return fmt.Errorf("-dev-origin %q is not an origin, such as http://localhost:3000", *origin)
+			return usage("-dev-origin %q is not an origin, such as http://localhost:3000", *origin)
 		}
 		opts.Origins = []string{*origin}
 	}

@@ -190,22 +190,40 @@ func TestWhatCannotStartSaysWhy(t *testing.T) {
 	}
 	defer ln.Close()
 	for name, tt := range map[string]struct {
-		args []string
-		says string
+		args   []string
+		says   string
+		status int
 	}{
-		"address in use":   {[]string{"-addr", ln.Addr().String()}, "board: " + ln.Addr().String() + " is in use by another program; choose another address with -addr\n"},
-		"no address":       {[]string{"-addr", "nowhere"}, "nowhere"},
-		"unknown flag":     {[]string{"-port", "1"}, "-port"},
-		"further argument": {[]string{"start"}, `unexpected argument "start"`},
+		"address in use":   {[]string{"-addr", ln.Addr().String()}, ln.Addr().String() + " is in use by another program; choose another address with -addr", 1},
+		"another's host":   {[]string{"-addr", "192.0.2.1:0"}, "192.0.2.1:0", 1},
+		"no address":       {[]string{"-addr", "nowhere"}, `-addr "nowhere" is not an address`, 2},
+		"unknown flag":     {[]string{"-nope"}, "flag provided but not defined: -nope", 2},
+		"no value":         {[]string{"-addr"}, "flag needs an argument: -addr", 2},
+		"no level":         {[]string{"-log", "loud"}, `invalid value "loud" for flag -log`, 2},
+		"no origin":        {[]string{"-dev-origin", "localhost:3000"}, "-dev-origin", 2},
+		"further argument": {[]string{"start"}, `unexpected argument "start"`, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := launch(t, tt.args...)
 			rest, err := p.wait()
 			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != 1 || rest != "" || !strings.Contains(p.stderr.String(), tt.says) {
-				t.Errorf("%v, stdout %q, stderr %q", err, rest, &p.stderr)
+			if !errors.As(err, &exit) || exit.ExitCode() != tt.status || rest != "" {
+				t.Errorf("%v, want status %d; stdout %q", err, tt.status, rest)
+			}
+			// Once, in one line, and where to read more if that helps.
+			lines := strings.Split(strings.TrimSuffix(p.stderr.String(), "\n"), "\n")
+			if len(lines) != tt.status || !strings.HasPrefix(lines[0], "board: ") || strings.Count(lines[0], tt.says) != 1 {
+				t.Errorf("stderr %q", &p.stderr)
 			}
 		})
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	p := launch(t, "-h")
+	out, err := p.wait()
+	if err != nil || p.stderr.Len() > 0 || strings.Count(out, "-addr address") != 1 || !strings.Contains(out, "-dev-origin origin") {
+		t.Errorf("%v, stdout %q, stderr %q", err, out, &p.stderr)
 	}
 }
 

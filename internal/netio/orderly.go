@@ -49,13 +49,29 @@ func (c *Conn) FinishWith(word, end []byte, reason error, d time.Duration) (err 
 		err = &FullError{Queued: c.out, Size: len(word), Limit: limit}
 		word = nil
 	}
-	if n := len(word) + len(end); n > 0 {
+	n := len(word) + len(end)
+	c.out += n
+	inline := n > 0 && c.wire == fast && !c.sending && c.queue == nil
+	switch {
+	case inline:
+		c.sending = true
+	case n > 0:
 		c.queue = appended(c.queue, word, end)
-		c.out += n
 	}
 	do := c.end(evFinish, reason)
 	c.lingerFor(d)
 	c.mu.Unlock()
 	c.apply(do)
+	if inline { // no goroutine for each of a crowd that is sent away
+		k, failure := c.try(word, end)
+		c.tried(word, end, k, failure)
+	}
 	return err
+}
+
+// Idle reports whether all that was accepted has been sent.
+func (c *Conn) Idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.idleOut()
 }

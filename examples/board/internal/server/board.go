@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -32,22 +33,30 @@ type board struct {
 	refs int // connections that joined or are about to
 
 	// Guarded by mu, which makes the read-modify-write of an operation one
-	// step. Taken after Server.mu and before people.mu. It is held across
-	// calls of the hub, which wait for nobody, and never across I/O to a peer.
+	// step. Taken after Server.mu. It is held across calls of the hub,
+	// which wait for nobody, and never across I/O to a peer.
 	mu      sync.Mutex
 	loaded  bool
-	live    int      // notes that are not deleted
-	top     int64    // the highest z there was
-	graves  []string // ids of the deleted, the longest dead first
+	live    int     // notes that are not deleted
+	text    int     // weight of all of them, and of the deleted
+	top     int64   // the highest z there was
+	graves  []grave // the deleted, the longest dead first
 	clients clientTable
 	conns   map[string]*conn // by client
+}
+
+// A grave is a deleted note that can be restored.
+type grave struct {
+	id     string
+	at     int64
+	weight int
 }
 
 func newBoard(s *Server, name string) *board {
 	b := &board{
 		name:    name,
 		opts:    &s.opts,
-		topic:   hub.TopicOf[record](s.hub, notesPrefix+name, nil),
+		topic:   hub.TopicOf[record](s.hub, notesPrefix+name, recordCodec{}),
 		notices: newNotices(s, name),
 		clients: clientTable{max: s.opts.MaxClients, age: s.opts.ClientMemory},
 		conns:   make(map[string]*conn),
@@ -65,27 +74,21 @@ func (b *board) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.live, b.top, b.graves = 0, 0, nil
-	type grave struct {
-		id string
-		at int64
-	}
-	var graves []grave
+	b.live, b.text, b.top, b.graves = 0, 0, 0, nil
 	for ev, err := range snap.All() {
 		if err != nil {
 			return err
 		}
-		b.top = max(b.top, ev.Value.Note.Z)
-		if ev.Value.Gone {
-			graves = append(graves, grave{ev.Key, ev.Value.At})
+		r := &ev.Value
+		b.top = max(b.top, r.Note.Z)
+		b.text += r.weight()
+		if r.Gone {
+			b.graves = append(b.graves, grave{ev.Key, r.At, r.weight()})
 		} else {
 			b.live++
 		}
 	}
-	slices.SortFunc(graves, func(a, b grave) int { return int(a.at - b.at) })
-	for _, g := range graves {
-		b.graves = append(b.graves, g.id)
-	}
+	slices.SortFunc(b.graves, func(a, b grave) int { return cmp.Compare(a.at, b.at) })
 	b.loaded = true
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 var errLost = errors.New("connection lost")
 
 // A conn is one WebSocket connection. Its handler's goroutine reads; from the
-// welcome on a second one writes.
+// welcome on a second one writes, and a third follows who is there.
 type conn struct {
 	// Immutable after newConn.
 	srv    *Server
@@ -36,8 +36,9 @@ type conn struct {
 
 	// Owned by the reader until it starts the writer, then by the writer.
 	sub    *hub.Sub[record]
-	first  [][]byte             // the welcome and what belongs to it
-	rest   []*hub.Event[record] // came in one batch with the end of the welcome
+	first  []byte               // the welcome
+	rest   []*hub.Event[record] // the first batch of what goes on with it
+	rows   *rows                // while the welcome goes on
 	echoed uint64               // own operations up to this number need no echo any more
 
 	once sync.Once
@@ -73,16 +74,16 @@ func (c *conn) post(data []byte, after uint64) {
 
 // serve is the life of a connection. When it returns, nothing of it is left.
 func (c *conn) serve() {
-	var writer sync.WaitGroup
+	var others sync.WaitGroup
 	err := c.greet()
 	if err == nil {
-		err = c.stay(&writer)
+		err = c.stay(&others)
 	}
 	c.explain(err)
 	// The close frame waits for a message that is being written, but not for
 	// long; then the writer's write fails.
 	c.ws.Close(c.why.code, c.why.reason)
-	writer.Wait()
+	others.Wait()
 }
 
 // greet reads the hello.
@@ -105,7 +106,7 @@ func (c *conn) greet() error {
 }
 
 // stay is the connection's time on the board.
-func (c *conn) stay(writer *sync.WaitGroup) error {
+func (c *conn) stay(others *sync.WaitGroup) error {
 	b := c.board
 	acked, err := b.join(c.ctx, c)
 	if err != nil {
@@ -120,11 +121,10 @@ func (c *conn) stay(writer *sync.WaitGroup) error {
 		return err
 	}
 	defer here.Disconnect()
-	b.people.attach(c)
-	defer b.people.detach(c)
 	c.srv.meet(c) // whoever has the welcome gets a bye
 	defer c.srv.forget(c)
-	writer.Go(c.write)
+	others.Go(c.write)
+	others.Go(c.watch)
 	return c.listen(here)
 }
 

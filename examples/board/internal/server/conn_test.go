@@ -80,7 +80,7 @@ func TestWithoutRoomAVisitorIsAskedToComeBack(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {
 		e.srv.presence.Close()
 		e.srv.hub.Close()
-		e.srv.hub = hub.New(&hub.Options{Configure: e.srv.configure, MaxTopics: 1})
+		e.srv.hub = hub.New(&hub.Options{Configure: e.srv.opts.configure, MaxTopics: 1})
 		e.srv.presence = presence.New[User](e.srv.hub, nil)
 		p := e.peer("a")
 		p.openWith(p.helloText(1))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,20 +117,85 @@ func TestEachClientHasItsOwnMomentToReturn(t *testing.T) {
 	})
 }
 
-// An operation that was sent into the drain is either dealt with and told, or it
-// is not dealt with.
+// Whenever the drain begins: what a client was told of before its close is done,
+// and answered in order and without a hole; what it was not told of is done as
+// well or not at all, in the order in which it was sent.
 func TestADrainLosesNothingThatWasAcknowledged(t *testing.T) {
-	bubble(t, Options{}, func(e *env) {
-		a := e.join("a")
-		for seq := 1; seq <= 40; seq++ {
-			a.sayf(`{"t":"op","seq":%d,"k":"create","id":"n_%d","f":{"x":1,"y":2,"color":"amber","text":""}}`, seq, seq)
-		}
-		go e.srv.Drain(e.t.Context())
-		a.wantClosed(1012)
-		if got, want := len(a.log), len(e.truth()); got > want {
-			t.Errorf("%d echoes of %d notes", got, want)
-		}
-	})
+	const total = 60
+	cut := false // the drain came between two operations, at least once
+	for told := 0; told < total; told += 4 {
+		bubble(t, Options{}, func(e *env) {
+			a := e.join("a")
+			states, notes := [][]string{{}}, []string{} // after each number of operations: id and colour of the notes
+			for seq := 1; seq <= total; seq++ {
+				id := fmt.Sprintf("n_%d", seq)
+				switch seq % 3 {
+				case 1:
+					a.sayf(`{"t":"op","seq":%d,"k":"create","id":%q,"f":{"x":1,"y":2,"color":"amber","text":""}}`, seq, id)
+					notes = append(slices.Clone(notes), id+" amber")
+				case 2: // of the one before
+					id = fmt.Sprintf("n_%d", seq-1)
+					a.sayf(`{"t":"op","seq":%d,"k":"set","id":%q,"f":{"color":"sky"}}`, seq, id)
+					notes = slices.Clone(notes)
+					notes[len(notes)-1] = id + " sky"
+				case 0: // refused
+					a.sayf(`{"t":"op","seq":%d,"k":"front","id":%q}`, seq, id)
+				}
+				states = append(states, notes)
+			}
+			answered := uint64(0)
+			answer := func(m msg) {
+				want := "op"
+				if m.Seq%3 == 0 {
+					want = "reject"
+				}
+				if m.Seq != answered+1 || m.T != want {
+					e.t.Fatalf("behind the answer to %d came %s", answered, m.raw)
+				}
+				answered = m.Seq
+			}
+			for answered < uint64(told) {
+				answer(a.next())
+			}
+			drained := make(chan error, 1)
+			go func() { drained <- e.srv.Drain(e.t.Context()) }()
+			for {
+				m, err := a.get()
+				if err != nil {
+					if code := ws.CloseStatus(err); code != ws.CloseServiceRestart {
+						e.t.Errorf("closed with %v", err)
+					}
+					break
+				}
+				if m.T == "op" || m.T == "reject" || m.T == "ack" {
+					answer(m)
+				}
+			}
+			if err := <-drained; err != nil {
+				e.t.Errorf("drain: %v", err)
+			}
+			synctest.Wait()
+			b := e.srv.boards["main"]
+			b.mu.Lock()
+			done := b.clients.byID[a.client]
+			b.mu.Unlock()
+			n := uint64(0)
+			if done != nil {
+				n = done.acked
+			}
+			got := []string{}
+			for _, note := range e.truth() {
+				got = append(got, note.ID+" "+note.Color)
+			}
+			if n < answered || !slices.Equal(got, states[n]) {
+				e.t.Errorf("%d were answered; the server counts %d and has %v, not %v", answered, n, got, states[n])
+			}
+			cut = cut || n < total
+		})
+	}
+	if !cut {
+		t.Error("no drain came between two operations")
+	}
 }
 
 func TestADrainIsBounded(t *testing.T) {

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"slices"
 
 	"github.com/tidewire/tidewire/hub"
@@ -9,17 +11,19 @@ import (
 
 // What the server says, beside notes.
 type (
+	// A welcome is followed by rows and then by live.
 	welcomeMessage struct {
-		T      string   `json:"t"`
-		V      int      `json:"v"`
-		Mode   string   `json:"mode"`
-		Reset  string   `json:"reset,omitempty"`
-		Pos    string   `json:"pos"`
-		Acked  *uint64  `json:"acked"` // null: the client is not known
-		Notes  []Note   `json:"notes,omitzero"`
-		Ops    []effect `json:"ops,omitzero"`
-		HB     int64    `json:"hb"` // milliseconds
-		Limits limits   `json:"limits"`
+		T      string  `json:"t"`
+		V      int     `json:"v"`
+		Mode   string  `json:"mode"`
+		Reset  string  `json:"reset,omitempty"`
+		Acked  *uint64 `json:"acked"` // null: the client is not known
+		HB     int64   `json:"hb"`    // milliseconds
+		Limits limits  `json:"limits"`
+	}
+	liveMessage struct {
+		T   string `json:"t"`
+		Pos string `json:"pos"`
 	}
 	limits struct {
 		Text      int `json:"text"`
@@ -83,8 +87,17 @@ type (
 // encode returns the JSON of one of the types above. They hold only what JSON
 // can say: numbers were found finite when they came in.
 func encode(v any) []byte {
-	b, _ := json.Marshal(v)
-	return b
+	var b bytes.Buffer
+	newEncoder(&b).Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// newEncoder leaves <, > and & as they are, which else take six bytes each: what
+// it writes goes to WebSockets and into the hub, never into a page.
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
 }
 
 // effectOf returns the operation that made a record, as a client is told it.

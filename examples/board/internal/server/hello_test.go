@@ -1,11 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/ws"
 )
 
@@ -240,31 +242,58 @@ func TestANewConnectionOfAClientReplacesTheOld(t *testing.T) {
 	})
 }
 
-// What happens while a welcome is being built comes after it, once.
+// What happens while a welcome is under way comes after it, once.
 func TestTheStreamGoesOnWhereTheWelcomeEnds(t *testing.T) {
-	bubble(t, Options{}, func(e *env) {
-		a := e.join("a")
-		a.create(1, "n_1", "")
-		c := newConn(e.srv, e.srv.boards["main"], nil)
-		defer c.cancel()
-		c.client = new(client)
-		var err error
-		if c.sub, err = c.board.topic.Subscribe(c.ctx, nil); err != nil {
-			t.Fatal(err)
-		}
-		a.create(2, "n_2", "")
-		m := welcomeMessage{Notes: []Note{}}
-		if err := c.gather(&m); err != nil {
-			t.Fatal(err)
-		}
-		rest := c.rest
-		if len(rest) == 0 {
-			if rest, err = c.sub.Next(c.ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(m.Notes) != 1 || len(rest) != 1 || rest[0].Key != "n_2" {
-			t.Errorf("welcome with %v, then %d events", m.Notes, len(rest))
-		}
-	})
+	for _, mode := range []string{"snapshot", "delta"} {
+		t.Run(mode, func(t *testing.T) {
+			bubble(t, Options{}, func(e *env) {
+				a, b := e.join("a"), e.peer("b")
+				if mode == "delta" {
+					b.connect(1)
+				}
+				a.create(1, "n_1", "")
+				c := newConn(e.srv, e.srv.boards["main"], nil)
+				defer c.cancel()
+				c.client = new(client)
+				if mode == "delta" {
+					c.hello.resume = hub.Position{}
+					if err := c.hello.resume.UnmarshalText([]byte(b.pos)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := c.welcome(new(uint64)); err != nil {
+					t.Fatal(err)
+				}
+				a.create(2, "n_2", "")
+				var sent []string
+				c.rows.send = func(data []byte) error { sent = append(sent, string(data)); return nil }
+				var live, behind []string
+				for events := c.rest; len(behind) == 0; {
+					for _, ev := range events {
+						switch {
+						case ev.Marker == hub.MarkLive:
+							live = append(live, ev.Pos.String())
+						case len(live) > 0:
+							behind = append(behind, ev.Key)
+						default:
+							if err := c.sendRow(ev); err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+					if len(behind) == 0 {
+						var err error
+						if events, err = c.sub.Next(c.ctx); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				c.rows.flush()
+				if len(sent) != 1 || !strings.Contains(sent[0], `"n_1"`) || strings.Contains(sent[0], `"n_2"`) ||
+					fmt.Sprint(behind) != "[n_2]" || len(live) != 1 {
+					t.Errorf("rows %v, live at %v, then %v", sent, live, behind)
+				}
+			})
+		})
+	}
 }

@@ -75,7 +75,7 @@ func (n *notices) operation(ctx context.Context, by User, r *record) {
 }
 
 func (n *notices) person(ctx context.Context, kind string, who User) {
-	n.publish(ctx, Notice{Kind: kind, By: who, At: now()})
+	n.publish(ctx, Notice{Kind: kind, By: who, At: time.Now().UnixMilli()})
 }
 
 // publish gives a notice. One that can't be given stops nobody's work.

@@ -41,12 +41,13 @@ type Options struct {
 
 	MaxNotes       int // on a board; 2,000
 	MaxDeleted     int // deleted notes of a board that can be restored; 1,000
+	MaxText        int // bytes of JSON that the texts of a board take, of deleted notes too; 5 MiB
 	MaxClients     int // clients of a board whose numbers are remembered; 10,000
 	OpsPerSecond   int // of one connection, beyond which it is read more slowly; 60
-	Tail           int // operations of a board that a client may have missed and still gets as a delta; 1,024
+	Tail           int // operations of a board that a client may have missed and still gets as a delta, up to 1 MiB and an hour; 1,024
 	Queue          int // answers that wait for a connection to take them, beyond which it is too slow; 256
-	MaxBoards      int // 1,000
-	NewBoards      int // boards that are made in an hour, for what was said on one that is forgotten stays for a day; 1,000
+	MaxBoards      int // each may hold some 11 MiB, see share.go; 60
+	NewBoards      int // boards that are made in an hour, for what was said on one that is forgotten stays as long; 100
 	MaxConnections int // 10,000
 	MaxStreams     int // 10,000
 }
@@ -64,12 +65,13 @@ func (o Options) withDefaults() Options {
 	}
 	or(&o.MaxNotes, 2000)
 	or(&o.MaxDeleted, 1000)
+	or(&o.MaxText, 5<<20)
 	or(&o.MaxClients, 10_000)
 	or(&o.OpsPerSecond, 60)
 	or(&o.Tail, 1024)
 	or(&o.Queue, 256)
-	or(&o.MaxBoards, 1000)
-	or(&o.NewBoards, 1000)
+	or(&o.MaxBoards, 60)
+	or(&o.NewBoards, 100)
 	or(&o.MaxConnections, 10_000)
 	or(&o.MaxStreams, 10_000)
 	return o

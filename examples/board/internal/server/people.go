@@ -1,37 +1,26 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/tidewire/tidewire/presence"
 )
 
-// people tells a board's connections who is there. One goroutine follows the
-// presence of the board for all of them.
+// people gives notice of who comes to a board and who leaves it, and knows when
+// nobody is left.
 type people struct {
-	// Immutable.
 	srv   *Server
 	board *board
 	ready chan struct{} // closed when the first state is known
-
-	// Guarded by mu; never held across I/O.
-	mu    sync.Mutex
-	here  map[string]User
-	conns map[*conn]struct{}
+	here  atomic.Int64  // how many there are, by what notice was given of
 }
 
 func newPeople(s *Server, b *board) *people {
-	return &people{
-		srv: s, board: b,
-		ready: make(chan struct{}),
-		here:  make(map[string]User),
-		conns: make(map[*conn]struct{}),
-	}
+	return &people{srv: s, board: b, ready: make(chan struct{})}
 }
 
 // run ends with ctx, when the board is forgotten or the server closed.
@@ -44,21 +33,23 @@ func (p *people) run(ctx context.Context) {
 			}
 			break
 		}
-		p.apply(changes)
-		if first {
-			first = false
-			close(p.ready)
-			continue
-		}
 		gone := false
 		for _, c := range changes {
 			switch c.Kind {
 			case presence.Enter:
-				p.board.notices.person(ctx, "joined", c.State)
+				p.here.Add(1)
+				if !first {
+					p.board.notices.person(ctx, "joined", c.State)
+				}
 			case presence.Leave:
+				p.here.Add(-1)
 				p.board.notices.person(ctx, "left", c.State)
 				gone = true
 			}
+		}
+		if first {
+			first = false
+			close(p.ready)
 		}
 		if gone {
 			p.srv.tidy(p.board)
@@ -69,56 +60,36 @@ func (p *people) run(ctx context.Context) {
 	}
 }
 
-// apply brings here up to date and tells the connections.
-func (p *people) apply(changes []presence.Change[User]) {
-	m := peersMessage{T: "peers", Join: []User{}, Leave: []string{}}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range changes {
-		switch c.Kind {
-		case presence.Enter, presence.Update:
-			p.here[c.Member] = c.State
-			m.Join = append(m.Join, c.State)
-		case presence.Leave:
-			delete(p.here, c.Member)
-			m.Leave = append(m.Leave, c.Member)
+func (p *people) empty() bool { return p.here.Load() == 0 }
+
+// watch tells the connection who is there, and then who comes and goes, until it
+// ends. It has begun behind the connection's own entering, and a watch begins
+// with all that was written before it: whoever could be seen by anybody when
+// this one came is in the first message, and nobody is missed or told twice
+// behind it.
+func (c *conn) watch() {
+	first := true
+	for changes, err := range c.srv.presence.Watch(c.ctx, notesPrefix+c.board.name) {
+		if err != nil {
+			c.explain(err)
+			return
+		}
+		c.tell(c.peers(changes, first), 0)
+		first = false
+	}
+}
+
+func (c *conn) peers(changes []presence.Change[User], first bool) peersMessage {
+	m := peersMessage{T: "peers", Reset: first, Join: []User{}, Leave: []string{}}
+	for _, ch := range changes {
+		if ch.Kind == presence.Leave {
+			m.Leave = append(m.Leave, ch.Member)
+		} else {
+			m.Join = append(m.Join, ch.State)
 		}
 	}
-	if len(changes) == 0 {
-		return
+	if first {
+		slices.SortFunc(m.Join, func(a, b User) int { return cmp.Compare(a.ID, b.ID) })
 	}
-	data := encode(m)
-	for c := range p.conns {
-		c.post(data, 0)
-	}
+	return m
 }
-
-// attach tells c who is there, and from now on who comes and goes.
-func (p *people) attach(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.conns[c] = struct{}{}
-	me := c.hello.user
-	all := []User{me} // whether or not the news of it has arrived
-	for _, id := range slices.Sorted(maps.Keys(p.here)) {
-		if id != me.ID {
-			all = append(all, p.here[id])
-		}
-	}
-	c.tell(peersMessage{T: "peers", Reset: true, Join: all, Leave: []string{}}, 0)
-}
-
-func (p *people) detach(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.conns, c)
-}
-
-func (p *people) empty() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.here) == 0 && len(p.conns) == 0
-}
-
-// now is the server's clock as notes and notices show it.
-func now() int64 { return time.Now().UnixMilli() }

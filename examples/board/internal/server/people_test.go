@@ -43,6 +43,33 @@ func TestPeopleComeAndGo(t *testing.T) {
 	})
 }
 
+// Whoever was told that they are there is in the first message of all who come
+// after, and in it only once.
+func TestTheFirstMessageHasAllWhoAreThere(t *testing.T) {
+	const people = 60
+	bubble(t, Options{Queue: 2 * people}, func(e *env) {
+		var want []string
+		for i := range people {
+			p := e.join(fmt.Sprintf("p%02d", i))
+			want = append(want, p.user.ID)
+			for len(p.peerLog) == 0 {
+				m, err := p.get()
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.aside(m)
+			}
+			var got []string
+			for _, u := range p.peerLog[0].Join {
+				got = append(got, u.ID)
+			}
+			if p.peerLog[0].Reset != true || !reflect.DeepEqual(got, want) {
+				t.Fatalf("number %d is told of %v", i, got)
+			}
+		}
+	})
+}
+
 func TestABrokenConnectionKeepsItsUserForTheGrace(t *testing.T) {
 	bubble(t, Options{}, func(e *env) {
 		a, b := e.join("a"), e.join("b")

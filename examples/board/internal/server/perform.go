@@ -34,6 +34,9 @@ func (b *board) perform(ctx context.Context, c *conn, op *operation) (code strin
 	if !next.Gone {
 		next.Note.By, next.Note.At = next.By, next.At
 	}
+	if !b.room(ctx, next.weight()-old.weight()) {
+		return rejectLimit, false, nil
+	}
 	_, err = b.topic.Put(ctx, op.id, *next, hub.IfMatch(rev), hub.Name(op.kind))
 	if full, ok := errors.AsType[*hub.LimitError](err); ok {
 		b.opts.Logger.Warn("board is full", "board", b.name, "limit", full.Limit, "max", full.Max)
@@ -144,30 +147,47 @@ func (r *record) next() *record {
 	return &record{Note: r.Note, Gone: r.Gone, Maker: r.Maker, Author: r.Author}
 }
 
+// room reports whether the board's texts may grow by so many bytes. Deleted notes
+// give way, the longest dead first; what does not grow is always welcome. Called
+// with mu held.
+func (b *board) room(ctx context.Context, grow int) bool {
+	if grow <= 0 {
+		return true
+	}
+	for b.text+grow > b.opts.MaxText && len(b.graves) > 0 && b.bury(ctx, len(b.graves)-1) {
+	}
+	return b.text+grow <= b.opts.MaxText
+}
+
 // count keeps the board's sums and forgets the deleted notes that are too many.
 // Called with mu held.
 func (b *board) count(ctx context.Context, old, next *record) {
 	b.top = max(b.top, next.Note.Z)
+	b.text += next.weight() - old.weight()
 	id := next.Note.ID
 	switch dead := old == nil || old.Gone; {
 	case dead && !next.Gone:
 		b.live++
-		if i := slices.Index(b.graves, id); i >= 0 {
+		if i := slices.IndexFunc(b.graves, func(g grave) bool { return g.id == id }); i >= 0 {
 			b.graves = slices.Delete(b.graves, i, i+1)
 		}
 	case !dead && next.Gone:
 		b.live--
-		b.graves = append(b.graves, id)
+		b.graves = append(b.graves, grave{id, next.At, next.weight()})
 		b.bury(ctx, b.opts.MaxDeleted)
 	}
 }
 
-// bury forgets deleted notes until keep are left. Called with mu held.
-func (b *board) bury(ctx context.Context, keep int) {
+// bury forgets deleted notes until keep are left; false if it can't now. Called
+// with mu held.
+func (b *board) bury(ctx context.Context, keep int) bool {
 	for len(b.graves) > keep {
-		if _, err := b.topic.Delete(ctx, b.graves[0]); err != nil && !errors.Is(err, hub.ErrNoKey) {
-			return // tried again at the next deletion
+		g := b.graves[0]
+		if _, err := b.topic.Delete(ctx, g.id); err != nil && !errors.Is(err, hub.ErrNoKey) {
+			return false // tried again at the next deletion
 		}
+		b.text -= g.weight
 		b.graves = slices.Delete(b.graves, 0, 1)
 	}
+	return true
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ type Server struct {
 	tasks    sync.WaitGroup // the sweeper and the boards' people
 	closing  sync.Once
 
-	// Guarded by mu, the outermost lock: Server.mu, board.mu, people.mu,
+	// Guarded by mu, the outermost lock: Server.mu, board.mu,
 	// outbox.mu, each before the next. None is held across I/O.
 	mu       sync.Mutex
 	boards   map[string]*board
@@ -63,27 +62,12 @@ func New(opts Options) (*Server, error) {
 	s.sockets.Code = ws.CloseServiceRestart
 	s.sockets.Spread = -1 // each client's own moment to return is in its bye
 	s.streams = sse.NewGroup(&sse.GroupOptions{MaxStreams: s.opts.MaxStreams})
-	s.hub = hub.New(&hub.Options{Configure: s.configure})
+	s.hub = hub.New(&hub.Options{Configure: s.opts.configure, MaxBytes: s.opts.hubBytes()})
 	s.presence = presence.New(s.hub, &presence.Options[User]{Grace: s.opts.Grace})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.handler = s.routes()
 	s.tasks.Go(s.sweep)
 	return s, nil
-}
-
-// configure says what the hub's topics are. All of them give back their memory
-// in the end, so that names made up by a visitor can't fill it for ever.
-func (s *Server) configure(topic string) (hub.TopicConfig, error) {
-	if c, ok := presence.Config(topic); ok {
-		return c, nil
-	}
-	if strings.HasPrefix(topic, notesPrefix) {
-		return hub.TopicConfig{
-			Kind: hub.Keyed, MaxEvents: s.opts.Tail, MaxAge: 24 * time.Hour,
-			MaxKeys: s.opts.MaxNotes + s.opts.MaxDeleted + 1,
-		}, nil
-	}
-	return hub.TopicConfig{Kind: hub.Log, MaxEvents: 1000, MaxAge: 24 * time.Hour}, nil
 }
 
 // Handler returns the handler for everything the server serves.
@@ -212,7 +196,7 @@ func (s *Server) isLeaving() bool {
 // Notes returns a board's notes in canonical order: as they are stacked, ties
 // by id.
 func (s *Server) Notes(ctx context.Context, board string) ([]Note, error) {
-	snap, err := hub.TopicOf[record](s.hub, notesPrefix+board, nil).Snapshot(ctx)
+	snap, err := hub.TopicOf[record](s.hub, notesPrefix+board, recordCodec{}).Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}

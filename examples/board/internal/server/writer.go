@@ -10,67 +10,6 @@ import (
 	"github.com/tidewire/tidewire/ws"
 )
 
-// welcome subscribes to the board and builds the first message: all that
-// happened up to one position, behind which the writer goes on.
-func (c *conn) welcome(acked *uint64) error {
-	o := c.srv.opts
-	m := welcomeMessage{
-		T: "welcome", V: version, Acked: acked, HB: o.HeartBeat.Milliseconds(),
-		Limits: limits{Text: maxText, Notes: o.MaxNotes, OpsPerSec: o.OpsPerSecond},
-	}
-	from := hub.Start()
-	if c.hello.resume.IsZero() {
-		m.Mode, m.Notes = "snapshot", []Note{}
-	} else {
-		from = hub.After(c.hello.resume)
-		m.Mode, m.Ops = "delta", []effect{}
-	}
-	var err error
-	if c.sub, err = c.board.topic.Subscribe(c.ctx, &hub.SubOptions[record]{From: from}); err != nil {
-		return err
-	}
-	return c.gather(&m)
-}
-
-// gather reads up to where the board stood when the subscription began, and
-// makes the first messages of it.
-func (c *conn) gather(m *welcomeMessage) error {
-	var told []conflictMessage
-	for m.Pos == "" {
-		events, err := c.sub.Next(c.ctx)
-		if err != nil {
-			return err
-		}
-		for i, ev := range events {
-			if ev.Marker == hub.MarkLive {
-				m.Pos = ev.Pos.String()
-				c.rest = events[i+1:]
-				break
-			}
-			switch {
-			case ev.Marker == hub.MarkReset:
-				m.Mode, m.Reset = "snapshot", ev.Reset.Reason.String()
-				m.Notes, m.Ops, told = []Note{}, nil, nil
-			case ev.Deleted: // forgotten some time after it was deleted
-			case m.Notes == nil:
-				e, conflict := c.effect(ev)
-				m.Ops = append(m.Ops, e)
-				if conflict != nil {
-					told = append(told, *conflict)
-				}
-			case !ev.Value.Gone:
-				m.Notes = append(m.Notes, ev.Value.Note)
-			}
-		}
-	}
-	sortNotes(m.Notes)
-	c.first = append(c.first, encode(m))
-	for _, conflict := range told {
-		c.first = append(c.first, encode(conflict))
-	}
-	return nil
-}
-
 // effect returns an operation as this client is told it and, if it replaced a
 // text of this client unseen, the notice of that.
 func (c *conn) effect(ev *hub.Event[record]) (effect, *conflictMessage) {
@@ -95,23 +34,21 @@ func (c *conn) write() {
 }
 
 func (c *conn) writeAll() error {
-	for _, data := range c.first {
-		if err := c.send(data); err != nil {
-			return err
-		}
-	}
-	c.first = nil
-	if err := c.sendEvents(c.rest); err != nil {
+	if err := c.send(c.first); err != nil {
 		return err
 	}
-	c.rest = nil
+	events := c.rest
+	c.first, c.rest = nil, nil
 	beats, beat := uint64(0), time.Now().Add(c.srv.opts.HeartBeat)
 	for {
+		if err := c.sendEvents(events); err != nil {
+			return err
+		}
+		events = nil
 		// One goroutine waits for both sources: a letter ends the wait for
 		// events, which loses none of them.
 		ctx, cancel := context.WithDeadline(c.ctx, beat)
 		letters := c.out.take(c.echoed, cancel)
-		var events []*hub.Event[record]
 		var err error
 		if letters == nil {
 			events, err = c.sub.Next(ctx)
@@ -129,9 +66,6 @@ func (c *conn) writeAll() error {
 		}
 		if err == nil {
 			err = c.sendLetters(letters)
-		}
-		if err == nil {
-			err = c.sendEvents(events)
 		}
 		if err != nil {
 			return err
@@ -153,6 +87,12 @@ func (c *conn) sendLetters(letters []letter) error {
 
 func (c *conn) sendEvents(events []*hub.Event[record]) error {
 	for _, ev := range events {
+		if c.rows != nil {
+			if err := c.sendRow(ev); err != nil {
+				return err
+			}
+			continue
+		}
 		if ev.Marker != hub.NoMarker || ev.Deleted {
 			continue
 		}

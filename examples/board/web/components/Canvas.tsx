@@ -77,11 +77,13 @@ export function Canvas() {
       };
       // Not through React, whose wheel listeners are passive.
       element.addEventListener('wheel', wheel, { passive: false });
-      // A keyboard came up, or the window was turned: what is being written stays in sight.
+      // A keyboard came up, or the window was turned: what is being written or
+      // selected stays in sight, or else at least one note.
       const resized = new ResizeObserver(() => {
-        const id = session.editing.view.get()?.id;
+        const id = session.editing.view.get()?.id ?? desk.selected.get();
         const note = id === undefined ? undefined : session.store.note(id);
         if (note) desk.reveal(note.x, note.y);
+        else desk.findNotes();
       });
       resized.observe(element);
       return () => {
@@ -137,6 +139,9 @@ export function Canvas() {
         if (isBackground(event)) desk.add(desk.toBoard(event.clientX, event.clientY));
       }}
     >
+      <p id="note-keys" hidden>
+        Enter to edit, arrow keys to move, Delete to delete
+      </p>
       <div ref={world} className="world">
         {order.map((id) => (
           <NoteCard key={id} id={id} />

@@ -2,6 +2,11 @@ import { useEffect, useRef, useState } from 'react';
 import { type Chip as ChipValue, chip, type Saving } from '../lib/chip.ts';
 import { useBoard, useSignal, useUnsent } from './context.ts';
 
+const titles: Partial<Record<ChipValue['state'], string>> = {
+  connected: 'Connected to the board',
+  stopped: 'Connect here again',
+};
+
 const SLOW = 400;
 const SAVED_FOR = 2000;
 
@@ -73,7 +78,7 @@ export function Chip() {
       <button
         type="button"
         className="chip"
-        title={value.state === 'connected' ? 'Connected to the board' : 'Try now'}
+        title={titles[value.state] ?? 'Try now'}
         onClick={() => session.tryNow()}
       >
         <ChipFace chip={value} />

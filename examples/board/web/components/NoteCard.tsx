@@ -159,6 +159,7 @@ export const NoteCard = memo(function NoteCard({ id }: { id: string }) {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: Tab reaches every note
       tabIndex={0}
       aria-label={`Note${by ? ` by ${by}` : ''}: ${excerpt(note.text, 80) || 'empty'}`}
+      aria-describedby={editing ? undefined : 'note-keys'}
       className="note"
       style={{ zIndex: layer }}
       data-testid="note"

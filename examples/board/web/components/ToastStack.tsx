@@ -30,7 +30,7 @@ export function ToastStack() {
         aria-live="polite"
         aria-relevant="additions"
         aria-label="Notifications"
-        className="contents"
+        className="toast-log"
       >
         {shown.map((toast) => (
           <ToastCard key={toast.id} toast={toast} />

@@ -22,7 +22,7 @@ export interface Saving {
 
 const stopped: Record<number, string> = {
   [Close.version]: 'New version · reload',
-  [Close.replaced]: 'Open in another tab',
+  [Close.replaced]: 'Open in another tab · use here',
 };
 
 export function chip(status: LinkStatus, unsent: number, { saving, saved }: Saving, now: number): Chip {

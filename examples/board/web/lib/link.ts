@@ -1,14 +1,16 @@
 // The connection manager: keeps one WebSocket to the board alive and says how it is.
 //
-//   idle -> connecting -> syncing (hello sent) -> live -> stale -> waiting -> connecting
+//   idle -> connecting -> syncing (hello sent, welcome under way) -> live -> stale -> waiting -> connecting
 //                                                   \-> leaving (bye) ----^
 //   idle:    not wanted now (before the start, or while the page is hidden away)
 //   stale:   nothing was heard for hb; a ping is on its way, and 5 s to answer it
-//   stopped: the server said something that trying again does not mend
+//   stopped: the server said something that trying again does not mend, so only
+//            the user gets it out of there
 //
 // What to send and what a message means is the owner's business (LinkOwner); the
 // clock and the socket come from outside, so that tests need neither.
 
+import { Arrival } from './arrival.ts';
 import { Backoff } from './backoff.ts';
 import {
   type ClientMessage,
@@ -18,6 +20,7 @@ import {
   PROTOCOL,
   type ServerMessage,
   type Welcome,
+  type WelcomeHead,
 } from './protocol.ts';
 
 export type LinkState =
@@ -70,7 +73,7 @@ export interface LinkEnv {
   random(): number;
 }
 
-/** From the first attempt to the welcome. */
+/** From the first attempt to the welcome, and from one part of the welcome to the next. */
 const CONNECT_TIMEOUT = 10_000;
 /** For the answer to a ping, and for the close after a bye. */
 const ANSWER_TIMEOUT = 5_000;
@@ -98,6 +101,9 @@ export class Link {
   private heardAt = 0;
   private hb = 15_000;
   private pings = 0;
+  private saidAt = 0;
+  /** The welcome, while it is under way. */
+  private arrival: Arrival | undefined;
 
   constructor(env: LinkEnv, owner: LinkOwner) {
     this.env = env;
@@ -129,14 +135,21 @@ export class Link {
 
   /** Wants it no longer: the page is hidden away or left. */
   stop(): void {
+    if (this.state === 'stopped') return;
     this.discard(Close.hidden);
     this.liveSince = undefined;
     this.enter('idle');
   }
 
-  /** Something suggests that it may work now: the user's click, the network, the page being shown. */
+  /** The user asks to try. */
   tryNow(): void {
-    if (this.state === 'waiting' || this.state === 'stopped') this.connect();
+    if (this.state === 'stopped') this.connect();
+    else this.nudge();
+  }
+
+  /** Something suggests that it may work now: the network is back, the page is shown. */
+  nudge(): void {
+    if (this.state === 'waiting') this.connect();
     else this.check();
   }
 
@@ -175,6 +188,7 @@ export class Link {
     this.socket = socket;
     socket.onopen = () => {
       this.enter('syncing');
+      this.saidAt = this.env.now();
       socket.send(encode(this.owner.hello()));
     };
     socket.onmessage = (event) => this.receive(event.data);
@@ -201,16 +215,39 @@ export class Link {
         this.leave(message.retry);
         return;
       case 'welcome':
-        this.greet(message);
+        if (this.state === 'syncing') this.greet(message);
+        return;
+      case 'rows':
+        if (!this.arrival) return;
+        this.arrival.add(message);
+        this.await();
+        return;
+      case 'live':
+        if (this.arrival) this.arrive(this.arrival, message.pos);
         return;
       default:
-        this.owner.message(message);
+        if (this.arrival) this.arrival.held.push(message);
+        else this.owner.message(message);
     }
   }
 
-  private greet(message: Welcome): void {
-    if (this.state !== 'syncing') return;
-    this.hb = Math.max(1000, message.hb);
+  private greet(head: WelcomeHead): void {
+    this.hb = Math.max(1000, head.hb);
+    this.arrival = new Arrival(head);
+    this.await();
+  }
+
+  /** Waits for the next part of the welcome. Its pings may lie behind a lot of it: says that it is there unasked. */
+  private await(): void {
+    this.cancelTimer();
+    this.cancelTimer = this.env.after(CONNECT_TIMEOUT, () => this.drop());
+    if (this.env.now() - this.saidAt < this.hb / 2) return;
+    this.saidAt = this.env.now();
+    this.socket?.send(encode({ t: 'ping', n: ++this.pings }));
+  }
+
+  private arrive(arrival: Arrival, pos: string): void {
+    this.arrival = undefined;
     this.wasLive = true;
     this.failures = 0;
     this.restartingUntil = 0;
@@ -218,7 +255,7 @@ export class Link {
     this.liveSince = this.env.now();
     // The owner sends what is pending from within welcome, so the way is open before.
     this.state = 'live';
-    if (!this.owner.welcome(message)) {
+    if (!this.owner.welcome(arrival.whole(pos))) {
       this.discard(1000);
       this.liveSince = undefined;
       this.wait(this.backoff.next());
@@ -226,6 +263,7 @@ export class Link {
     }
     this.watch();
     this.enter('live');
+    for (const message of arrival.held) this.owner.message(message);
   }
 
   /** Looks again when hb will have passed in silence. */
@@ -248,6 +286,7 @@ export class Link {
   }
 
   private leave(retry: number): void {
+    this.arrival = undefined;
     const wait = Math.min(Math.max(0, retry), 60_000);
     this.byeRetry = { due: this.env.now() + wait };
     this.restartingUntil = this.byeRetry.due + RESTART_PATIENCE;
@@ -264,6 +303,7 @@ export class Link {
 
   private discard(code: number): void {
     this.cancelTimer();
+    this.arrival = undefined;
     this.retryAt = undefined;
     const socket = this.socket;
     this.socket = undefined;
@@ -276,6 +316,7 @@ export class Link {
 
   private lost(code: number): void {
     this.cancelTimer();
+    this.arrival = undefined;
     this.socket = undefined;
     this.code = code;
     const lived = this.liveSince === undefined ? 0 : this.env.now() - this.liveSince;

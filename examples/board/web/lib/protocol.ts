@@ -84,10 +84,12 @@ export interface Conflict {
   readonly winner: string;
 }
 
-interface WelcomeHead {
+/** How a welcome begins; rows follow, and live ends it. */
+export interface WelcomeHead {
   readonly t: 'welcome';
   readonly v: number;
-  readonly pos: string;
+  readonly mode: 'snapshot' | 'delta';
+  readonly reset?: 'epoch' | 'trimmed' | 'fork';
   /** The client's last operation that was dealt with; null if the server does not know the client. */
   readonly acked: number | null;
   /** Milliseconds of silence after which a side asks for a sign of life. */
@@ -95,13 +97,21 @@ interface WelcomeHead {
   readonly limits: { readonly text: number; readonly notes: number; readonly opsPerSec: number };
 }
 
-export type Welcome = WelcomeHead &
-  (
-    | {
-        readonly mode: 'snapshot';
-        readonly reset?: 'epoch' | 'trimmed' | 'fork';
-        readonly notes: readonly Note[];
-      }
+/** A part of the board, or of what was missed. */
+export interface Rows {
+  readonly t: 'rows';
+  readonly notes?: readonly Note[];
+  readonly ops?: readonly Effect[];
+}
+
+export interface Live {
+  readonly t: 'live';
+  readonly pos: string;
+}
+
+/** A welcome as a whole: all of its messages put together. */
+export type Welcome = Omit<WelcomeHead, 'mode' | 'reset'> & { readonly pos: string } & (
+    | { readonly mode: 'snapshot'; readonly reset?: WelcomeHead['reset']; readonly notes: readonly Note[] }
     | { readonly mode: 'delta'; readonly ops: readonly Effect[] }
   );
 
@@ -113,7 +123,9 @@ export interface Peers {
 }
 
 export type ServerMessage =
-  | Welcome
+  | WelcomeHead
+  | Rows
+  | Live
   | Effect
   | { readonly t: 'ack'; readonly seq: number }
   | Reject
@@ -157,7 +169,19 @@ export const Close = {
   hole: 4009,
 } as const;
 
-const kinds = new Set(['welcome', 'op', 'ack', 'reject', 'conflict', 'peers', 'ping', 'pong', 'bye']);
+const kinds = new Set([
+  'welcome',
+  'rows',
+  'live',
+  'op',
+  'ack',
+  'reject',
+  'conflict',
+  'peers',
+  'ping',
+  'pong',
+  'bye',
+]);
 
 /** The message in a frame, or undefined for one that this version does not know. */
 export function decode(data: unknown): ServerMessage | undefined {

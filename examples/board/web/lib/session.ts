@@ -116,10 +116,10 @@ export class Session {
 
   start(): void {
     const { signal } = this.events;
-    const tryNow = () => this.connection.tryNow();
-    addEventListener('online', tryNow, { signal });
+    const nudge = () => this.connection.nudge();
+    addEventListener('online', nudge, { signal });
     addEventListener('offline', () => this.connection.check(), { signal });
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && tryNow(), {
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && nudge(), {
       signal,
     });
     // A page with open connections is kept from the back/forward cache or comes

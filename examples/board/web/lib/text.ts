@@ -18,10 +18,13 @@ export function clip(text: string, n: number): string {
   return out;
 }
 
-/** One line for labels and toasts. */
+/** One line for labels and toasts, cut between words if one ends near the cut. */
 export function excerpt(text: string, n: number): string {
   const line = text.replace(/\s+/g, ' ').trim();
-  return codePoints(line) > n ? `${clip(line, n - 1).trimEnd()}…` : line;
+  if (codePoints(line) <= n) return line;
+  const cut = clip(line, n - 1);
+  const space = line[cut.length] === ' ' ? cut.length : cut.lastIndexOf(' ');
+  return `${space > cut.length * 0.7 ? cut.slice(0, space) : cut}…`;
 }
 
 /** One or two letters for an avatar. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Link, type LinkStatus, type Socket } from '../lib/link.ts';
-import { type ServerMessage, VERSION, type Welcome } from '../lib/protocol.ts';
+import { type ServerMessage, VERSION, type Welcome, type WelcomeHead } from '../lib/protocol.ts';
 import { Clock } from './clock.ts';
 
 class FakeSocket implements Socket {
@@ -26,16 +26,7 @@ class FakeSocket implements Socket {
 }
 
 const limits = { text: 2000, notes: 2000, opsPerSec: 60 };
-const welcome: Welcome = {
-  t: 'welcome',
-  v: 1,
-  mode: 'snapshot',
-  pos: 'p',
-  acked: 0,
-  notes: [],
-  hb: 15000,
-  limits,
-};
+const welcome: WelcomeHead = { t: 'welcome', v: 1, mode: 'snapshot', acked: 0, hb: 15000, limits };
 
 /** A link whose delays are always the whole of their ceiling. */
 class Bench {
@@ -43,6 +34,7 @@ class Bench {
   readonly sockets: FakeSocket[] = [];
   readonly heard: ServerMessage[] = [];
   readonly codes: number[] = [];
+  readonly welcomes: Welcome[] = [];
   readonly states: LinkStatus['state'][] = [];
   known = true;
   readonly link = new Link(
@@ -58,7 +50,10 @@ class Bench {
     },
     {
       hello: () => ({ t: 'hello', v: VERSION, client: 'c', user: { id: 'u', name: 'n', hue: 0 }, first: 1 }),
-      welcome: () => this.known,
+      welcome: (message) => {
+        this.welcomes.push(message);
+        return this.known;
+      },
       message: (message) => this.heard.push(message),
       closed: (code) => this.codes.push(code),
       status: ({ state }) => this.states.push(state),
@@ -72,6 +67,7 @@ class Bench {
   greet(): this {
     this.socket.onopen?.();
     this.socket.say(welcome);
+    this.socket.say({ t: 'live', pos: 'p' });
     return this;
   }
 
@@ -273,3 +269,70 @@ test('what is no message is ignored', () => {
   assert.deepEqual(bench.heard, []);
   assert.equal(bench.link.status.state, 'live');
 });
+
+const note = (id: string) =>
+  ({ id, x: 0, y: 0, z: 1, color: 'amber', text: '', textRev: 0, by: 'u_bo', at: 1 }) as const;
+
+test('a welcome takes effect when all of it is there, and what came between comes after it', () => {
+  const bench = new Bench();
+  bench.link.start();
+  bench.socket.onopen?.();
+  bench.socket.say(welcome);
+  bench.socket.say({ t: 'rows', notes: [note('n_1')] });
+  bench.socket.say({ t: 'conflict', seq: 1, id: 'n_1', lost: 'mine', winner: 'u_bo' });
+  bench.socket.say({ t: 'rows', notes: [note('n_2')] });
+  assert.deepEqual([bench.link.live, bench.welcomes.length, bench.heard.length], [false, 0, 0]);
+  bench.socket.say({ t: 'live', pos: 'q' });
+  assert.ok(bench.link.live);
+  assert.deepEqual(bench.welcomes, [{ ...welcome, pos: 'q', notes: [note('n_1'), note('n_2')] }]);
+  assert.deepEqual(
+    bench.heard.map((m) => m.t),
+    ['conflict'],
+  );
+});
+
+test('a welcome that is cut leaves nothing behind', () => {
+  const bench = new Bench();
+  bench.link.start();
+  bench.socket.onopen?.();
+  bench.socket.say({ ...welcome, mode: 'delta' });
+  bench.socket.say({ t: 'rows', ops: [] });
+  bench.socket.end(1006);
+  assert.equal(bench.welcomes.length, 0);
+  bench.clock.pass(bench.clock.next ?? 0);
+  bench.greet();
+  assert.deepEqual(bench.welcomes, [{ ...welcome, pos: 'p', notes: [] }]);
+});
+
+test('a long welcome is waited for as long as it goes on, and answered with signs of life', () => {
+  const bench = new Bench();
+  bench.link.start();
+  bench.socket.onopen?.();
+  bench.socket.say(welcome);
+  for (let i = 0; i < 10; i++) {
+    bench.clock.pass(9_000);
+    bench.socket.say({ t: 'rows', notes: [note(`n_${i}`)] });
+  }
+  assert.equal(bench.sockets.length, 1);
+  assert.equal(bench.socket.sent.filter((m) => m.t === 'ping').length, 10);
+  bench.clock.pass(10_000);
+  assert.equal(bench.socket.closed, 4008, 'and not when it stops');
+});
+
+for (const code of [4000, 4003, 4005]) {
+  test(`after ${code} nothing but the user makes it try again`, () => {
+    const bench = new Bench().live();
+    bench.socket.end(code);
+    bench.link.nudge(); // online, visible
+    bench.link.check(); // offline
+    bench.link.again(); // another name
+    bench.link.stop(); // pagehide
+    bench.link.start(); // pageshow
+    bench.clock.pass(120_000);
+    assert.equal(bench.sockets.length, 1);
+    assert.equal(bench.link.status.state, 'stopped');
+    assert.equal(bench.link.status.code, code);
+    bench.link.tryNow();
+    assert.equal(bench.sockets.length, 2);
+  });
+}

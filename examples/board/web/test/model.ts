@@ -14,7 +14,7 @@ interface Client {
 /** Answers to one operation: to everybody, to its sender, to the author of a text that it replaced. */
 export interface Answers {
   effect?: Effect;
-  reply?: ServerMessage;
+  reply?: Exclude<ServerMessage, { t: 'welcome' }>;
   conflict?: { client: string; message: Conflict };
   hole?: boolean;
 }

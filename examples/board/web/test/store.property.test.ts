@@ -26,9 +26,12 @@ import { Random } from './random.ts';
 
 type Frame = { seq: number } & Op;
 
+/** What comes over a line here: the welcome as a whole, as the link hands it on. */
+type Message = Exclude<ServerMessage, { t: 'welcome' }> | Welcome;
+
 interface Line {
   up: (Frame | { hello: true })[];
-  down: ServerMessage[];
+  down: Message[];
 }
 
 class Person {
@@ -68,7 +71,7 @@ class Person {
     }
   }
 
-  receive(message: ServerMessage): void {
+  receive(message: Message): void {
     const { store } = this;
     switch (message.t) {
       case 'welcome': {

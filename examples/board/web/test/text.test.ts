@@ -16,6 +16,9 @@ test('half a surrogate pair, which is no valid UTF-8, is replaced', () => {
 test('an excerpt is one line of a bounded length', () => {
   assert.equal(excerpt('  two\n lines ', 40), 'two lines');
   assert.equal(excerpt('abcdefgh', 5), 'abcd…');
+  assert.equal(excerpt('a new kettle for the kitchen', 19), 'a new kettle for…');
+  assert.equal(excerpt('a new kettle for the kitchen', 22), 'a new kettle for the…');
+  assert.equal(excerpt('for 😀😀😀😀😀😀😀😀', 8), 'for 😀😀😀…');
 });
 
 test('initials come from the first and the last word', () => {

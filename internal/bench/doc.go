@@ -1,0 +1,26 @@
+// Command bench measures what the library costs, beside other libraries that do the same work in the same run. It needs
+// Linux and two cores.
+//
+//	go run . list                 the rows, and how long each takes
+//	go run . run [row...]         takes samples, into samples/ROW.jsonl
+//	go run . run -smoke           tries every row with tiny parameters, and keeps nothing
+//	go run . render               writes RESULTS.md from the samples
+//	go run . check                renders again and compares
+//
+// # How it measures
+//
+// Server and load generator are two processes, the server on the first core with GOMAXPROCS=1, the load generator on the
+// second; both are this program again. Each sample is taken by new processes. A row is repeated for some rounds, in each
+// of which every contestant has its turn, in an order that moves on by one from round to round; what is compared are the
+// medians of the rounds' own ratios.
+//
+// The load generator checks every byte. CPU is that of the server's process, all threads, user and system; the work
+// that the kernel does for a socket in the other process's time is not in it, for anybody. Memory is the resident set
+// after two collections and the return of what is free to the system, less that of the server before, divided by the
+// connections; the kernel's own memory for a connection (some 4.6 KB) is not in it, for anybody.
+//
+// The library runs with its default options: keepalive, limits, and the check that text is UTF-8. The others run as
+// their documentation shows and with their defaults; what they leave out by default counts for them.
+//
+// The machine should do nothing else meanwhile. Samples name the commit: take them with all changes committed.
+package main

@@ -1,0 +1,220 @@
+package figure
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Render writes the document of all rows. It depends on nothing but its arguments, so that the committed document can be
+// held against the committed samples.
+func Render(rows []Row, sets map[string]*Set) string {
+	d := &document{}
+	d.p("# Results")
+	d.p("Rendered from the raw samples in `samples/` by `go run . render`; CI renders it again and compares. How it was "+
+		"measured, and how to measure again, is told by `go run . -h` and in the package's comment. A figure that is not "+
+		"reached is listed as *%s*; one without samples as *%s*.", Missed, Unknown)
+	if len(sets) == 0 {
+		d.p("No samples are committed yet: they are taken on a machine that does nothing else.")
+	}
+	d.targets(rows, sets)
+	for i := range rows {
+		d.row(&rows[i], sets[rows[i].Name])
+	}
+	return strings.TrimRight(d.b.String(), "\n") + "\n"
+}
+
+type document struct{ b strings.Builder }
+
+func (d *document) p(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n\n", args...) }
+
+// table writes a table whose columns after the first ones are aligned to the right.
+func (d *document) table(left int, head []string, rows [][]string) {
+	cells := func(c []string) { fmt.Fprintf(&d.b, "| %s |\n", strings.Join(c, " | ")) }
+	cells(head)
+	rule := make([]string, len(head))
+	for i := range rule {
+		if rule[i] = "---:"; i < left {
+			rule[i] = "---"
+		}
+	}
+	cells(rule)
+	for _, r := range rows {
+		cells(r)
+	}
+	d.b.WriteString("\n")
+}
+
+func (d *document) targets(rows []Row, sets map[string]*Set) {
+	d.p("## Targets")
+	var lines [][]string
+	for i := range rows {
+		r := &rows[i]
+		for _, t := range r.Targets {
+			v := r.Judge(sets[r.Name], t)
+			lines = append(lines, []string{
+				fmt.Sprintf("[%s](#%s)", r.Name, anchor(r)), t.What, bound(t), v.measured(), string(v.State),
+			})
+		}
+	}
+	d.table(2, []string{"row", "what", "target", "measured", "state"}, lines)
+}
+
+func bound(t Target) string {
+	if t.Report {
+		return "–"
+	}
+	op := "≤"
+	if t.AtLeast {
+		op = "≥"
+	}
+	s := op + " " + num(t.Value)
+	if t.Against != (Ref{}) {
+		s += "×"
+	}
+	return s
+}
+
+func (v *Verdict) measured() string {
+	if v.State == Unknown {
+		return v.Why
+	}
+	x := ""
+	if v.Target.Against != (Ref{}) {
+		x = "×"
+	}
+	s := fmt.Sprintf("%s%s [%s–%s]", num(v.Median), x, num(v.Min), num(v.Max))
+	if v.Target.Against.Who == BestPeer {
+		s += " of " + v.Against
+	}
+	return s
+}
+
+func (d *document) row(r *Row, set *Set) {
+	d.p("## %s", r.Title)
+	for _, a := range r.About {
+		d.p("%s", a)
+	}
+	if set == nil {
+		d.p("No samples. To take them: `go run . run %s`.", r.Name)
+		return
+	}
+	d.run(&set.Run)
+	points, who := order(set)
+	for _, p := range points {
+		d.p("### %s: %s", r.Name, p)
+		d.values(r, set, p, who[p])
+		d.ratios(r, set, p, who[p])
+	}
+}
+
+func (d *document) run(run *Run) {
+	var mods []string
+	for _, m := range slices.Sorted(maps.Keys(run.Modules)) {
+		mods = append(mods, m+" "+run.Modules[m])
+	}
+	var params []string
+	for _, p := range slices.Sorted(maps.Keys(run.Params)) {
+		params = append(params, fmt.Sprintf("%s=%d", p, run.Params[p]))
+	}
+	if run.Smoke {
+		d.p("**These samples come from a smoke run and say nothing.**")
+	}
+	d.p("%s, commit %s, `%s`: %d rounds, %s. %s; %d cores, %s, %s, %s. %s.",
+		run.Date, run.Commit, run.Command, run.Rounds, strings.Join(params, " "),
+		run.Machine.CPU, run.Machine.Cores, run.Machine.Memory, run.Machine.Kernel, run.Go, strings.Join(mods, ", "))
+}
+
+// values are the medians and spreads of all contestants at a point.
+func (d *document) values(r *Row, set *Set, point string, who []string) {
+	head := []string{"median [min–max]"}
+	var metrics []Metric
+	for _, m := range r.Metrics {
+		if slices.ContainsFunc(who, func(w string) bool { return len(set.values(point, w, m.Name)) > 0 }) {
+			metrics = append(metrics, m)
+			head = append(head, m.Head)
+		}
+	}
+	var lines [][]string
+	for _, w := range who {
+		line := []string{w}
+		for _, m := range metrics {
+			s := Summarize(byRound(set.values(point, w, m.Name)))
+			cell := "–"
+			if s.N > 0 {
+				cell = fmt.Sprintf("%s [%s–%s]", num(s.Median), num(s.Min), num(s.Max))
+			}
+			line = append(line, cell)
+		}
+		if why := set.failure(point, w); why != "" {
+			line[0] += " (failed: " + why + ")"
+		}
+		lines = append(lines, line)
+	}
+	d.table(1, head, lines)
+}
+
+// ratios are the medians of the paired ratios of ours to each other contestant.
+func (d *document) ratios(r *Row, set *Set, point string, who []string) {
+	var lines [][]string
+	for _, o := range r.Ours {
+		for _, name := range r.Ratios {
+			for _, w := range who {
+				if w == o {
+					continue
+				}
+				s := Summarize(Paired(set.values(point, o, name), set.values(point, w, name)))
+				if s.N == 0 {
+					continue
+				}
+				lines = append(lines, []string{
+					fmt.Sprintf("%s / %s", o, w), r.metric(name).Head,
+					fmt.Sprintf("%s× [%s–%s]", num(s.Median), num(s.Min), num(s.Max)),
+				})
+			}
+		}
+	}
+	if len(lines) > 0 {
+		d.table(2, []string{"paired ratios", "of", "median [min–max]"}, lines)
+	}
+}
+
+// num shows three significant digits, and no fraction from 1000 on.
+func num(v float64) string {
+	a := math.Abs(v)
+	switch {
+	case a == 0:
+		return "0"
+	case a >= 100:
+		return thousands(int64(math.Round(v)))
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 0.01:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.2g", v)
+}
+
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// anchor is the fragment of a row's heading, as forges make it of the title.
+func anchor(r *Row) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(r.Title) {
+		switch {
+		case c == ' ' || c == '-':
+			b.WriteByte('-')
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_':
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,255 @@
+package inproc
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidewire/tidewire/hub"
+
+	"github.com/tidewire/tidewire/internal/bench/proc"
+)
+
+// channelRoom is how many messages wait in a subscriber's channel. It is what a careful program takes for a hundred
+// thousand of them: 64 would be 150 MB.
+const channelRoom = 16
+
+// broadcaster is a hub, ours or the one that one writes first.
+type broadcaster interface {
+	publish(b []byte) error
+	// subscribe adds somebody who does not read.
+	subscribe() error
+	// follow adds somebody who reads, and calls got with how many have come. It ends with the process.
+	follow(got func(n int)) error
+}
+
+func newBroadcaster(who string, room int) (broadcaster, error) {
+	switch who {
+	case "tidewire":
+		h := hub.New(nil)
+		return &tidewireHub{topic: h.Topic("news")}, nil
+	case "channels":
+		return &channelHub{room: room}, nil
+	}
+	return nil, fmt.Errorf("no hub of %q", who)
+}
+
+// tidewireHub has default options, but that a slow subscriber stays.
+type tidewireHub struct{ topic *hub.Topic[[]byte] }
+
+func (h *tidewireHub) publish(b []byte) error {
+	_, err := h.topic.Publish(context.Background(), b)
+	return err
+}
+
+func (h *tidewireHub) open() (*hub.Sub[[]byte], error) {
+	return h.topic.Subscribe(context.Background(), &hub.SubOptions[[]byte]{Policy: hub.SkipWithGap})
+}
+
+func (h *tidewireHub) subscribe() error {
+	_, err := h.open()
+	return err
+}
+
+func (h *tidewireHub) follow(got func(int)) error {
+	s, err := h.open()
+	if err != nil {
+		return err
+	}
+	go func() {
+		ctx := context.Background()
+		for {
+			events, err := s.Next(ctx)
+			if err != nil {
+				return
+			}
+			n := 0
+			for _, e := range events {
+				if e.Marker == hub.NoMarker {
+					n++
+				}
+			}
+			if n > 0 {
+				got(n)
+			}
+		}
+	}()
+	return nil
+}
+
+// channelHub has a channel for each subscriber, and who is full misses out.
+type channelHub struct {
+	room int
+	mu   sync.RWMutex
+	subs []chan []byte // guarded by mu; never closed
+}
+
+func (h *channelHub) publish(b []byte) error {
+	b = append([]byte(nil), b...) // the publisher may change it, as with the other
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.subs {
+		select {
+		case c <- b:
+		default:
+		}
+	}
+	return nil
+}
+
+func (h *channelHub) add() chan []byte {
+	c := make(chan []byte, h.room)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.subs = append(h.subs, c)
+	return c
+}
+
+func (h *channelHub) subscribe() error {
+	h.add()
+	return nil
+}
+
+func (h *channelHub) follow(got func(int)) error {
+	c := h.add()
+	go func() {
+		for range c {
+			got(1)
+		}
+	}()
+	return nil
+}
+
+// publishing publishes to subscribers who do not read, and so lag by as much as there is.
+func publishing(j Job) (map[string]float64, error) {
+	h, err := newBroadcaster(j.Who, channelRoom)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, j.Size)
+	for range j.N {
+		if err := h.subscribe(); err != nil {
+			return nil, err
+		}
+	}
+	for range channelRoom {
+		if err := h.publish(b); err != nil {
+			return nil, err
+		}
+	}
+	c, err := j.repeat(func() error { return h.publish(b) })
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"publish_ns": c.ns, "allocs": c.allocs}, nil
+}
+
+// tally counts deliveries and tells when all have come.
+type tally struct {
+	left atomic.Int64
+	done chan struct{}
+}
+
+func (t *tally) got(n int) {
+	if t.left.Add(int64(-n)) == 0 {
+		t.done <- struct{}{}
+	}
+}
+
+// wait waits for all that were expected. What does not come is an error and not a figure.
+func (t *tally) wait() error {
+	timeout := time.NewTimer(30 * time.Second)
+	defer timeout.Stop()
+	select {
+	case <-t.done:
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("%d deliveries are lost", t.left.Load())
+	}
+}
+
+func followers(h broadcaster, n int) (*tally, error) {
+	t := &tally{done: make(chan struct{}, 1)}
+	for range n {
+		if err := h.follow(t.got); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// waking publishes one message to subscribers who all wait for it, and looks at the CPU time until the last one has it.
+func waking(j Job) (map[string]float64, error) {
+	h, err := newBroadcaster(j.Who, channelRoom)
+	if err != nil {
+		return nil, err
+	}
+	return deliver(j, h, 1)
+}
+
+// bursting publishes a burst to subscribers who all read. Channels have room for all of it, so that nothing is lost: a
+// log of the default length has that room once, channels have it for each subscriber.
+func bursting(j Job) (map[string]float64, error) {
+	h, err := newBroadcaster(j.Who, j.Burst)
+	if err != nil {
+		return nil, err
+	}
+	return deliver(j, h, j.Burst)
+}
+
+func deliver(j Job, h broadcaster, burst int) (map[string]float64, error) {
+	t, err := followers(h, j.N)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, j.Size)
+	var publishing, cpu, wall time.Duration
+	rounds := 0
+	end := time.Now()
+	for i := 0; ; i++ {
+		for range 4 { // lets the subscribers go to sleep
+			runtime.Gosched()
+		}
+		t.left.Store(int64(burst * j.N))
+		cpu0, err := proc.CPU(0)
+		if err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		for range burst {
+			if err := h.publish(b); err != nil {
+				return nil, err
+			}
+		}
+		published := time.Since(start)
+		if err := t.wait(); err != nil {
+			return nil, err
+		}
+		took := time.Since(start)
+		cpu1, err := proc.CPU(0)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 { // the first one finds everybody awake
+			end = time.Now().Add(time.Duration(j.DurationMS) * time.Millisecond)
+			continue
+		}
+		rounds++
+		publishing += published
+		wall += took
+		cpu += cpu1 - cpu0
+		if !time.Now().Before(end) {
+			break
+		}
+	}
+	messages := float64(rounds * burst)
+	deliveries := messages * float64(j.N)
+	return map[string]float64{
+		"publish_ns":      float64(publishing.Nanoseconds()) / messages,
+		"cpu_ns_delivery": float64(cpu.Nanoseconds()) / deliveries,
+		"ns_delivery":     float64(wall.Nanoseconds()) / deliveries,
+	}, nil
+}

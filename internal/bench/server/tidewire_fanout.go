@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/ws"
+)
+
+// WebSocketSinks tells whether connections of ws are sinks, without which there is no push form to measure.
+var WebSocketSinks = func() bool { _, ok := any((*ws.Conn)(nil)).(hub.Sink); return ok }()
+
+// tidewireFanout is the hub's push form: each connection is a sink that follows one topic.
+type tidewireFanout struct {
+	hub   *hub.Hub
+	topic *hub.Topic[[]byte]
+}
+
+func newTidewireFanout(Spec) Server {
+	h := hub.New(nil)
+	return &tidewireFanout{hub: h, topic: h.Topic("news")}
+}
+
+func (s *tidewireFanout) Handler() http.Handler {
+	return ws.Handler(nil, func(c *ws.Conn, r *http.Request) ws.Events {
+		sink, ok := any(c).(hub.Sink)
+		if !ok {
+			c.Close(ws.CloseInternalError, "connections are no sinks in this version")
+			return ws.Events{}
+		}
+		hc, err := s.hub.Connect(sink, hub.ConnOptions{Encoder: textFrames{}})
+		if err == nil {
+			err = hc.Follow(context.WithoutCancel(r.Context()), "news", &hub.FollowOptions{Policy: hub.SkipWithGap})
+		}
+		if err != nil {
+			c.Close(ws.CloseInternalError, err.Error())
+			return ws.Events{}
+		}
+		return ws.Events{Close: func(*ws.Conn, error) { hc.Close() }}
+	})
+}
+
+func (s *tidewireFanout) Publish(msgs [][]byte) {
+	for _, m := range msgs {
+		s.topic.Publish(context.Background(), m) // the load generator misses what is refused
+	}
+}
+
+// textFrames makes a text frame of each event's data.
+type textFrames struct{}
+
+func (textFrames) Format() string { return "bench/text" }
+
+func (textFrames) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, error) {
+	if ev.Marker != hub.NoMarker {
+		return dst, nil
+	}
+	return appendTextFrame(dst, ev.Data), nil
+}
