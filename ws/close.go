@@ -172,13 +172,13 @@ func (c *Conn) terminate(err error) {
 }
 
 // gone is the end: nobody reads, and the stream is closed. It lets everybody go who waits.
-func (c *Conn) gone(err error) {
+func (c *Conn) gone() {
 	c.lost()
 	c.mu.Lock()
 	c.over, c.due = true, 0
 	undetach, group := c.atEnd().undetach, c.group
 	c.ending.undetach, c.group = nil, nil
-	err = c.err
+	err := c.err
 	c.mu.Unlock()
 
 	if undetach != nil {

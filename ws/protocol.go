@@ -98,7 +98,7 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 func (p *protocol) Alarm() { (*Conn)(p).tick() }
 
 // Closed is the end of everything.
-func (p *protocol) Closed(err error) { (*Conn)(p).gone(err) }
+func (p *protocol) Closed(error) { (*Conn)(p).gone() }
 
 // gotControl deals with a whole control frame. more says that bytes stand behind it.
 func (c *Conn) gotControl(ev event, more bool) {

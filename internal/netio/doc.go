@@ -40,6 +40,8 @@
 //     The portable twin waits with 512 bytes.
 //  7. When the queue is full, Write waits, Send applies Config.Policy and says so with a *[FullError], and TrySend says
 //     [ErrFull]. A peer that takes no byte for Config.WriteTimeout is ended with [ErrStalled].
+//     After SendLast nothing is accepted (ErrSealed), and input goes on. After a send that failed because the peer is gone
+//     the same holds for Config.HearOut.
 //  8. Slices given to Write and Send may be used again when they have returned; frames given to TrySend never.
 //  9. Nothing outlives the last connection: the epoll, the wheel and their goroutines end with it.
 //
