@@ -35,9 +35,25 @@ func (p *protocol) Room() []byte {
 func (c *Conn) discards() bool { return c.closing.Load() || c.drained.Load() }
 
 // Data parses what has come. What is left over, because its reader has no room for it, stays with the core.
-func (p *protocol) Data(b []byte) (n int, next netio.Next) {
+func (p *protocol) Data(b []byte) (int, netio.Next) {
 	c := (*Conn)(p)
 	c.heard()
+	if c.events != nil || c.discards() || c.deaf || c.msg.want != wantWhole {
+		return c.parse(b)
+	}
+	// The short way of the blocking form. It does not go deep into the stack: see makeRoom.
+	h, k := c.parser.whole(b)
+	if k == 0 {
+		return c.parse(b)
+	}
+	n := c.takeWhole(h, b, k)
+	if c.deaf {
+		return len(b), netio.More
+	}
+	return n, netio.Pause
+}
+
+func (c *Conn) parse(b []byte) (n int, next netio.Next) {
 	next = netio.Quiet // unless a message is among it
 	for n < len(b) && !c.deaf {
 		discards := c.discards()
@@ -83,7 +99,7 @@ func (p *protocol) Data(b []byte) (n int, next netio.Next) {
 	if c.deaf {
 		n = len(b)
 	}
-	if m := &c.msg; c.events == nil && m.want == wantSome && !c.discards() && len(m.dst) > 0 {
+	if m := &c.msg; c.events == nil && !c.discards() && m.want == wantSome && len(m.dst) > 0 {
 		m.got = true // a control frame stood behind it
 		next = netio.Pause
 	}
