@@ -81,7 +81,7 @@ func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
 	n := h.nextShard.Add(1)
 	c := &Conn{
 		hub: h, sink: s, opts: o, format: o.Encoder.Format(),
-		shard: h.shards[int(n)%len(h.shards)], follows: make(map[string]*follower),
+		shard: h.shards[n%uint32(len(h.shards))], follows: make(map[string]*follower),
 	}
 	c.writable = func() { c.shard.push(c) }
 	h.stats.connections.Add(1)
