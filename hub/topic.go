@@ -58,6 +58,7 @@ func (t *topic) append(w *Write) (Position, error) {
 		return Position{}, ErrClosed
 	}
 	pos, appended, err := t.log.commit(t, l, w, time.Now(), len(t.members) > 0, false)
+	t.log.leased.settle(t, l) // the write was refused, or a Delete
 	var wake []*cursor
 	if appended {
 		t.hub.stats.published.Add(1)
