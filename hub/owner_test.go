@@ -215,3 +215,15 @@ func TestLeaseForgetsTopics(t *testing.T) {
 		}
 	})
 }
+
+// A TTL in which nobody could give a sign of life (15, say, which is nanoseconds) is
+// raised, and the owner neither spins nor dies.
+func TestTTLIsNotTooShort(t *testing.T) {
+	onBoth(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+		o := enter(t, h, 15)
+		time.Sleep(time.Second)
+		if _, err := TopicOf[string](h, "keyed", nil).Put(t.Context(), "k", "v", OwnedBy(o)); err != nil {
+			t.Errorf("Put: %v", err)
+		}
+	})
+}
