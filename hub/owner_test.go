@@ -227,3 +227,31 @@ func TestTTLIsNotTooShort(t *testing.T) {
 		}
 	})
 }
+
+// A write that is refused ends only the owner for which it was made, and none of
+// another hub, which alone knows how that one is.
+func TestRefusedWriteEndsNoOtherOwner(t *testing.T) {
+	a, b := newHub(t, TopicConfig{}), newHub(t, TopicConfig{})
+	o, late := enter(t, a, 0), enter(t, a, 0)
+	if err := a.leases.Leave(t.Context(), late.ID()); err != nil {
+		t.Fatal(err)
+	}
+	put := func(h *Hub, opts ...WriteOption) {
+		t.Helper()
+		if _, err := TopicOf[string](h, "keyed", nil).Put(t.Context(), "k", "v", opts...); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("Put: %v", err)
+		}
+	}
+	put(b, OwnedBy(o))
+	put(a, OwnedBy(o), OwnedBy(late)) // the last counts
+	select {
+	case <-o.Lost():
+		t.Error("the wrong owner was ended")
+	default:
+	}
+	select {
+	case <-late.Lost():
+	default:
+		t.Error("the late owner does not know")
+	}
+}

@@ -69,7 +69,8 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 	pos, err := t.hub.write(ctx, t.name, &w)
 	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
 		for _, o := range opts {
-			if o.owner != nil && o.owner.lose() {
+			// Another hub's owner is no business of this one, which may not know it.
+			if o.owner != nil && o.owner.id == w.Owner && o.owner.hub == t.hub && o.owner.lose() {
 				t.hub.observe(Incident{What: LeaseLost, Topic: t.name, Err: err})
 			}
 		}
