@@ -185,7 +185,11 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 		stop := context.AfterFunc(ctx, func() { s.c.end(context.Cause(ctx)) })
 		s.c.mu.Lock()
 		s.c.stop = stop
+		ended := s.c.err != nil
 		s.c.mu.Unlock()
+		if ended { // meanwhile, when there was nothing to stop
+			stop()
+		}
 	}
 	return s, nil
 }
