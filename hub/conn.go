@@ -81,7 +81,7 @@ func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
 	n := h.nextShard.Add(1)
 	c := &Conn{
 		hub: h, sink: s, opts: o, format: o.Encoder.Format(),
-		shard: h.shards[int(n)%len(h.shards)], follows: make(map[string]*follower),
+		shard: h.shards[n%uint32(len(h.shards))], follows: make(map[string]*follower),
 	}
 	c.writable = func() { c.shard.push(c) }
 	h.stats.connections.Add(1)
@@ -169,15 +169,11 @@ func (c *Conn) reserve(topic string) error {
 
 // follow makes f a subscription of the topic, in its shard's lane.
 func (t *topic) follow(f *follower, from From) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.joinable(); err != nil {
-		return err
-	}
-	t.enter(&f.c)
-	f.c.start(from)
-	f.lane = t.lane(f.conn.shard)
-	return nil
+	return t.admit(func() {
+		t.enter(&f.c)
+		f.c.start(from)
+		f.lane = t.lane(f.conn.shard)
+	})
 }
 
 // Unfollow ends following a topic and reports whether it was followed. A send

@@ -84,6 +84,7 @@ type cursor struct {
 	push   *follower     // that it belongs to, and then there is no wake
 
 	reading atomic.Bool // held by the goroutine inside Next
+	ended   atomic.Bool // err is set
 
 	// Guarded by t.mu.
 	index   int    // in t.members
@@ -364,6 +365,7 @@ func (c *cursor) end(err error) error {
 	was, stop := c.err, c.stop
 	if was == nil {
 		c.err = err
+		c.ended.Store(true)
 		if slow, ok := err.(*SlowError); ok {
 			c.stats.Missed += uint64(slow.Missed)
 		}

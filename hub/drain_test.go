@@ -206,3 +206,26 @@ func TestStatsAndObserver(t *testing.T) {
 		}
 	})
 }
+
+// Whoever knocks while the hub is drained leaves no topic behind.
+func TestRefusedSubscriptionsLeaveNothing(t *testing.T) {
+	h := newHub(t, TopicConfig{})
+	c := connect(t, h, &nullSink{}, ConnOptions{})
+	if err := h.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if _, err := h.Topic(fmt.Sprint("a", i)).Subscribe(t.Context(), nil); err != ErrDraining {
+			t.Errorf("Subscribe: %v", err)
+		}
+		if err := c.Follow(t.Context(), fmt.Sprint("b", i), nil); err != ErrDraining {
+			t.Errorf("Follow: %v", err)
+		}
+	}
+	if n := h.Stats().Topics; n != 0 {
+		t.Errorf("%d topics are left", n)
+	}
+	if _, err := h.Connect(&nullSink{}, ConnOptions{Encoder: &words{}}); err != ErrDraining {
+		t.Errorf("Connect: %v", err)
+	}
+}

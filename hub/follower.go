@@ -36,11 +36,7 @@ func (f *follower) work(s *shard) (again bool) {
 	return f.read(s)
 }
 
-func (f *follower) ended() bool {
-	f.c.mu.Lock()
-	defer f.c.mu.Unlock()
-	return f.c.err != nil
-}
+func (f *follower) ended() bool { return f.c.ended.Load() }
 
 // read sends what the follower has not got, up to where its lane is, and then
 // lets it rest or join the group.

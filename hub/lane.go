@@ -253,6 +253,10 @@ func (g *group) send(ln *lane, s *shard, budget *int) bool {
 		if *budget--; *budget < 0 {
 			return false
 		}
+		if f.ended() { // and will say bye in its turn
+			g.drop(f, 0, ln)
+			continue
+		}
 		if f.conn.full {
 			g.drop(f, 0, ln)
 			f.stall()

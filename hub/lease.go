@@ -34,7 +34,7 @@ type lease struct {
 	over     bool
 	deadline time.Time
 	timer    *time.Timer
-	topics   map[*topic]struct{} // that may have keys of the lease
+	topics   map[*topic]struct{} // that have keys of the lease, or are about to
 }
 
 // Enter begins a lease; see [Broker].
@@ -171,6 +171,15 @@ func (l *lease) claim(t *topic) bool {
 	return true
 }
 
+// unclaim is claim undone: the topic has no key of the lease. A lease that lasts
+// must not keep all topics in which it ever had one. Called with the topic's lock
+// held.
+func (l *lease) unclaim(t *topic) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.topics, t)
+}
+
 // leasedKeys are the keys of a log that belong to leases. Guarded by the
 // topic's lock; nil maps until there is one.
 type leasedKeys struct {
@@ -178,13 +187,20 @@ type leasedKeys struct {
 	keys  map[*lease]map[string]struct{}
 }
 
-// set says whose a key is after a write of it: l's, or nobody's.
-func (k *leasedKeys) set(key string, l *lease) {
-	if was := k.owner[key]; was != nil {
+// settle lets a lease go that has no key in the topic.
+func (k *leasedKeys) settle(t *topic, l *lease) {
+	if l != nil && len(k.keys[l]) == 0 {
+		delete(k.keys, l)
+		l.unclaim(t)
+	}
+}
+
+// set says whose a key of the topic is after a write of it: l's, or nobody's.
+func (k *leasedKeys) set(t *topic, key string, l *lease) {
+	if was := k.owner[key]; was != nil && was != l {
 		delete(k.owner, key)
-		if delete(k.keys[was], key); len(k.keys[was]) == 0 {
-			delete(k.keys, was)
-		}
+		delete(k.keys[was], key)
+		k.settle(t, was)
 	}
 	if l == nil {
 		return

@@ -78,7 +78,7 @@ func (l *memlog) commit(in *topic, owner *lease, w *Write, now time.Time, follow
 		if w.Op == OpDelete {
 			owner = nil
 		}
-		l.leased.set(w.Key, owner)
+		l.leased.set(in, w.Key, owner)
 	}
 	if w.ID != "" {
 		l.idem.remember(w.ID, l.head(), now, l.cfg.MaxIdempotencyKeys)

@@ -7,13 +7,18 @@ import (
 	"time"
 )
 
-// defaultTTL is how long a lease outlives the last sign of its owner.
-const defaultTTL = 15 * time.Second
+// defaultTTL is how long a lease outlives the last sign of its owner, minTTL the
+// shortest time in which a sign can be counted on.
+const (
+	defaultTTL = 15 * time.Second
+	minTTL     = 100 * time.Millisecond
+)
 
 // OwnerOptions of Enter. nil and the zero value are good.
 type OwnerOptions struct {
 	// TTL is how long the lease lasts after the last sign of life, which the
-	// hub gives three times in that time; 0 means 15 s.
+	// hub gives three times in that time; 0 means 15 s, and less than 100 ms means
+	// that.
 	TTL time.Duration
 }
 
@@ -61,7 +66,7 @@ func (h *Hub) Enter(ctx context.Context, o *OwnerOptions) (*Owner, error) {
 	}
 	w := &Owner{hub: h, ttl: defaultTTL, lost: make(chan struct{})}
 	if o != nil && o.TTL > 0 {
-		w.ttl = o.TTL
+		w.ttl = max(o.TTL, minTTL)
 	}
 	var err error
 	if w.id, err = h.leaser().Enter(ctx, w.ttl); err != nil {

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,4 +161,97 @@ func TestLeaseEndCannotBeRefused(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// A lease that lasts, that of a node, does not keep the topics in which it has no
+// key any more, nor those where its writes were refused.
+func TestLeaseForgetsTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, TopicConfig{MaxAge: time.Second})
+		defer h.Close()
+		o := enter(t, h, 0)
+		held := func() int {
+			l := h.leases.get(o.ID())
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return len(l.topics)
+		}
+		const topics = 10
+		for i := range topics {
+			topic := TopicOf[string](h, fmt.Sprint("keyed.", i), nil)
+			for range 2 {
+				if _, err := topic.Put(t.Context(), "k", "v", OwnedBy(o)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if i == 0 {
+				continue // stays
+			}
+			switch i % 3 {
+			case 0:
+				writeAll(t, topic, "k=other's", "-k")
+			case 1:
+				writeAll(t, topic, "-k")
+			default:
+				if _, err := topic.Delete(t.Context(), "k", OwnedBy(o)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var conflict *ConflictError
+			if _, err := topic.Put(t.Context(), "k", "v", OwnedBy(o), IfMatch(Position{1, 1, 1})); !errors.As(err, &conflict) {
+				t.Fatal(err)
+			}
+		}
+		if n := held(); n != 1 {
+			t.Errorf("the lease holds %d topics, want 1", n)
+		}
+		o.Close(t.Context())
+		if _, err := TopicOf[string](h, "keyed.0", nil).Get(t.Context(), "k"); err != ErrNoKey {
+			t.Errorf("after the lease: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := len(h.Topics()); n != 0 {
+			t.Errorf("%d topics are left", n)
+		}
+	})
+}
+
+// A TTL in which nobody could give a sign of life (15, say, which is nanoseconds) is
+// raised, and the owner neither spins nor dies.
+func TestTTLIsNotTooShort(t *testing.T) {
+	onBoth(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+		o := enter(t, h, 15)
+		time.Sleep(time.Second)
+		if _, err := TopicOf[string](h, "keyed", nil).Put(t.Context(), "k", "v", OwnedBy(o)); err != nil {
+			t.Errorf("Put: %v", err)
+		}
+	})
+}
+
+// A write that is refused ends only the owner for which it was made, and none of
+// another hub, which alone knows how that one is.
+func TestRefusedWriteEndsNoOtherOwner(t *testing.T) {
+	a, b := newHub(t, TopicConfig{}), newHub(t, TopicConfig{})
+	o, late := enter(t, a, 0), enter(t, a, 0)
+	if err := a.leases.Leave(t.Context(), late.ID()); err != nil {
+		t.Fatal(err)
+	}
+	put := func(h *Hub, opts ...WriteOption) {
+		t.Helper()
+		if _, err := TopicOf[string](h, "keyed", nil).Put(t.Context(), "k", "v", opts...); !errors.Is(err, ErrLeaseLost) {
+			t.Errorf("Put: %v", err)
+		}
+	}
+	put(b, OwnedBy(o))
+	put(a, OwnedBy(o), OwnedBy(late)) // the last counts
+	select {
+	case <-o.Lost():
+		t.Error("the wrong owner was ended")
+	default:
+	}
+	select {
+	case <-late.Lost():
+	default:
+		t.Error("the late owner does not know")
+	}
 }

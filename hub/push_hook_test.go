@@ -194,3 +194,39 @@ func TestEncodedOnceAfterABreak(t *testing.T) {
 		}
 	})
 }
+
+// Once Unfollow has returned, nothing is sent but what is under way: not by a round
+// that was about to begin, of which a new Follow of the topic would send the same
+// events again.
+func TestUnfollowedGetsNothingMore(t *testing.T) {
+	for _, point := range []string{"lane reads", "lane sends"} {
+		bubble(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+			log := TopicOf[string](h, "log", nil)
+			s, other := &fakeSink{room: -1}, &fakeSink{room: -1}
+			c, oc := connect(t, h, s, ConnOptions{}), connect(t, h, other, ConnOptions{})
+			follow(t, c, "log", nil)
+			follow(t, oc, "log", nil)
+			wantText(t, "one", s, "live")
+			wantText(t, "other", other, "live")
+			var once sync.Once
+			SetHook(h, func(at string) {
+				if at != point {
+					return
+				}
+				once.Do(func() {
+					c.Unfollow("log")
+					follow(t, c, "log", &FollowOptions{From: Live()})
+					publish(t, log, "b")
+				})
+			})
+			publish(t, log, "a")
+			wantText(t, point+": one", s, "live b")
+			wantText(t, point+": other", other, "a b")
+			publish(t, log, "c")
+			wantText(t, point+": one, then", s, "c")
+			if got := c.Stats("log").Delivered; got != 2 {
+				t.Errorf("%s: %d delivered, want 2", point, got)
+			}
+		})
+	}
+}

@@ -395,3 +395,12 @@ func TestComesBackInTheMiddleOfARound(t *testing.T) {
 		}
 	})
 }
+
+// The count of connections may go past what an int of 32 bits holds (GOARCH=386).
+func TestConnectionsPastTwoBillion(t *testing.T) {
+	h := newHub(t, TopicConfig{})
+	h.nextShard.Store(1<<31 - 2)
+	for range 4 {
+		connect(t, h, &nullSink{}, ConnOptions{})
+	}
+}

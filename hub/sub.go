@@ -64,14 +64,21 @@ type Sub[T any] struct {
 // last: *SlowError, *DecodeError, ErrUnsubscribed, ErrKicked,
 // ErrDraining, ErrClosed or the cause of the
 // context that was given to Subscribe. Leaving the loop closes the
-// subscription; Position still says where to go on.
+// subscription; Position still says where to go on. A second loop gets ErrBusy
+// and leaves the first alone.
 func (s *Sub[T]) Events() iter.Seq2[*Event[T], error] {
 	return func(yield func(*Event[T], error) bool) {
-		defer s.Close()
+		reads := true
+		defer func() {
+			if reads {
+				s.Close()
+			}
+		}()
 		var buf [1]*Event[T]
 		for {
 			events, err := s.next(context.Background(), buf[:0], 1)
 			if err != nil {
+				reads = err != ErrBusy
 				yield(nil, err)
 				return
 			}

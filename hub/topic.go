@@ -58,6 +58,7 @@ func (t *topic) append(w *Write) (Position, error) {
 		return Position{}, ErrClosed
 	}
 	pos, appended, err := t.log.commit(t, l, w, time.Now(), len(t.members) > 0, false)
+	t.log.leased.settle(t, l) // the write was refused, or a Delete
 	var wake []*cursor
 	if appended {
 		t.hub.stats.published.Add(1)
@@ -112,26 +113,28 @@ func (t *topic) expire(l *lease) (more bool) {
 
 // join makes c a subscription of the topic.
 func (t *topic) join(c *cursor, from From) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.joinable(); err != nil {
-		return err
-	}
-	t.enter(c)
-	c.start(from)
-	return nil
+	return t.admit(func() {
+		t.enter(c)
+		c.start(from)
+	})
 }
 
-// joinable says why nobody may subscribe, and makes the log ready for it. Called
-// with mu held.
-func (t *topic) joinable() error {
+// admit runs f with mu held, the log ready for a new subscription, unless there
+// may be none; then it leaves nothing behind.
+func (t *topic) admit(f func()) error {
+	t.mu.Lock()
 	if t.dead {
+		t.mu.Unlock()
 		return errDead
 	}
 	if err := t.hub.refusal(); err != nil {
+		t.mu.Unlock()
+		t.hub.reclaim(t)
 		return err
 	}
+	defer t.mu.Unlock()
 	t.log.trim(time.Now())
+	f()
 	return nil
 }
 

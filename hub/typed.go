@@ -69,7 +69,8 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 	pos, err := t.hub.write(ctx, t.name, &w)
 	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
 		for _, o := range opts {
-			if o.owner != nil && o.owner.lose() {
+			// Another hub's owner is no business of this one, which may not know it.
+			if o.owner != nil && o.owner.id == w.Owner && o.owner.hub == t.hub && o.owner.lose() {
 				t.hub.observe(Incident{What: LeaseLost, Topic: t.name, Err: err})
 			}
 		}
@@ -184,7 +185,11 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 		stop := context.AfterFunc(ctx, func() { s.c.end(context.Cause(ctx)) })
 		s.c.mu.Lock()
 		s.c.stop = stop
+		ended := s.c.err != nil
 		s.c.mu.Unlock()
+		if ended { // meanwhile, when there was nothing to stop
+			stop()
+		}
 	}
 	return s, nil
 }

@@ -221,6 +221,15 @@ func TestContextForgetsTheSubscription(t *testing.T) {
 	for range subs[1].Events() {
 		break
 	}
+	SetHook(h, func(point string) {
+		if point == "joined" { // before the context knows it
+			h.Kick("kicked")
+		}
+	})
+	if _, err := topic.Subscribe(ctx, &SubOptions[string]{Label: "kicked"}); err != nil {
+		t.Fatal(err)
+	}
+	SetHook(h, nil)
 	h.Close()
 	if _, err := subs[2].Next(t.Context()); err != ErrClosed {
 		t.Errorf("%v, want ErrClosed", err)
@@ -307,7 +316,12 @@ func TestSecondReaderIsRefused(t *testing.T) {
 		if _, err := s.Next(t.Context()); err != ErrBusy {
 			t.Errorf("%v, want ErrBusy", err)
 		}
-		publish(t, topic, "a")
+		for _, err := range s.Events() {
+			if err != ErrBusy {
+				t.Errorf("a loop: %v, want ErrBusy", err)
+			}
+		}
+		publish(t, topic, "a") // the first reader goes on
 		wg.Wait()
 		h.Close()
 	})
