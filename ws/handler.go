@@ -40,7 +40,8 @@ type Events struct {
 //
 // All methods of Conn may be called from anywhere, also from events, but for four things:
 //
-//   - Close never waits: it has the close frame sent and returns nil, and the closing goes on by itself.
+//   - Close never waits: it has the close frame sent and returns nil, and the closing goes on by itself. While an event is
+//     under way nothing can be read, so if that does not return at once the peer's answer is not waited for.
 //   - Ping never waits for the answer, which comes as Events.Pong.
 //   - The methods that read (Read, ReadAppend, Reader, Messages, CloseRead, and what stands on them) return
 //     ErrReadByHandler.
