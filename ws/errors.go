@@ -23,7 +23,7 @@ var (
 	ErrNotServer = errors.New("ws: TrySend is for servers: a client has to mask its frames")
 
 	// ErrBadFrame is returned by TrySend for what AppendFrame has not made.
-	ErrBadFrame = errors.New("ws: TrySend: not a whole message in one unmasked frame")
+	ErrBadFrame = errors.New("ws: TrySend: not whole messages, each in one unmasked frame")
 
 	// ErrReadByHandler is returned by the methods that read, on a connection of Handler: what comes goes to its Events.
 	ErrReadByHandler = errors.New("ws: the connection is read by Handler")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -199,7 +200,7 @@ func TestTrySendTakesWhatThereIsRoomFor(t *testing.T) {
 		}
 		good, _ := AppendFrame(nil, Text, []byte("good"))
 		for name, bad := range map[string][]byte{
-			"empty": {}, "cut": good[:3], "two": append(bytes.Clone(good), good...), "masked": []byte("\x81\x80abcd"),
+			"empty": {}, "cut": good[:3], "second cut": append(bytes.Clone(good), good[:5]...), "masked": []byte("\x81\x80abcd"),
 			"ping": []byte("\x89\x00"), "a piece": []byte("\x01\x00"), "reserved bit": []byte("\xc1\x00"),
 		} {
 			if n, err := c.TrySend([][]byte{good, bad, good}); n != 1 || err != ErrBadFrame {
@@ -207,6 +208,17 @@ func TestTrySendTakesWhatThereIsRoomFor(t *testing.T) {
 			}
 			p.expect(opText, true, "good")
 			synctest.Wait()
+		}
+		sizes = nil
+		if n, err := c.TrySend([][]byte{append(bytes.Clone(good), good...), good}); n != 2 || err != nil {
+			t.Errorf("two in one: %d, %v", n, err)
+		}
+		for range 3 {
+			p.expect(opText, true, "good")
+		}
+		synctest.Wait()
+		if !slices.Equal(sizes, []int64{4, 4, 4}) {
+			t.Errorf("told of %v for two in one and one", sizes)
 		}
 		c.CloseNow()
 		if n, err := c.TrySend(frames); n != 0 || err != c.ended() {

@@ -8,7 +8,8 @@ import (
 
 // TrySend accepts as many of the frames, from the front, as it can without waiting, and says how many. It is for those
 // who have one buffer for thousands of connections: nothing is copied but what the network can't be tried for, as with
-// TLS. Each frame is a whole message as AppendFrame makes it, and must never change again.
+// TLS. Each element is a whole message as AppendFrame makes it, or several of them back to back, and must never change
+// again.
 //
 // With an error the frames from whole on were not touched. ErrFull: the peer reads slowly, or a message of Writer is under
 // way; NotifyWritable tells when to come again. A client's frames have to be masked each with its own key, so there it is
@@ -27,7 +28,7 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 	}
 	good := frames
 	for i, f := range frames {
-		if !wholeMessage(f) {
+		if !wholeMessages(f) {
 			good, err = frames[:i], ErrBadFrame
 			break
 		}
@@ -35,8 +36,11 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 	whole, tryErr := c.net.TrySend(good)
 	if o := c.cfg.observer; o != nil && o.Sent != nil {
 		for _, f := range good[:whole] {
-			h, _, _ := parseHeader(f)
-			c.tellSent(MessageType(h.opcode), h.length)
+			for len(f) > 0 {
+				h, n, _ := parseHeader(f)
+				c.tellSent(MessageType(h.opcode), h.length)
+				f = f[n+int(h.length):]
+			}
 		}
 	}
 	switch {
@@ -48,10 +52,19 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 	return whole, c.refused(tryErr)
 }
 
-// wholeMessage reports whether f is one frame, a server's, of a whole message.
-func wholeMessage(f []byte) bool {
-	h, n, err := parseHeader(f)
-	return err == nil && n > 0 && h.fin && h.rsv == 0 && !h.masked && (h.opcode == opText || h.opcode == opBinary) && h.length == int64(len(f)-n)
+// wholeMessages reports whether f is one frame or more, a server's, each of a whole message.
+func wholeMessages(f []byte) bool {
+	if len(f) == 0 {
+		return false
+	}
+	for len(f) > 0 {
+		h, n, err := parseHeader(f)
+		if err != nil || n == 0 || !h.fin || h.rsv != 0 || h.masked || h.opcode != opText && h.opcode != opBinary || h.length > int64(len(f)-n) {
+			return false
+		}
+		f = f[n+int(h.length):]
+	}
+	return true
 }
 
 // NotifyWritable calls f once, on a goroutine of its own, when TrySend can accept something, or the connection has ended;
