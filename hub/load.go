@@ -25,11 +25,11 @@ func (ld *loaded) tag(off uint64) uint32 {
 // lies within the log that was read, the two are joined exactly. A row that is
 // older than the log was not written since, and all that is younger is in the log.
 func (l *link) load() (*loaded, error) {
-	err := errChain
 	for range loadTries {
 		ld := &loaded{}
 		var at Position
 		if l.t.kind == Keyed {
+			var err error
 			at, err = l.broker.Snapshot(l.ctx, l.ref, func(r Record) error {
 				ld.rows = append(ld.rows, entryOf(&r))
 				return nil
@@ -46,7 +46,7 @@ func (l *link) load() (*loaded, error) {
 			return ld, nil
 		}
 	}
-	return nil, err
+	return nil, errChain
 }
 
 func (ld *loaded) has(p Position) bool {

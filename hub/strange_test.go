@@ -1,0 +1,104 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A strange broker is a Memory that does as it is told.
+type strange struct {
+	*Memory
+	read     func(after Position) (Segment, error) // instead of Memory's, if set
+	snapshot func(Position) Position               // changes what Snapshot says
+	left     func(Feed)                            // called by detach
+	feed     Feed
+	reads    atomic.Int64
+}
+
+func (b *strange) Read(ctx context.Context, t BrokerTopic, after Position, n int) (Segment, error) {
+	b.reads.Add(1)
+	if b.read != nil {
+		return b.read(after)
+	}
+	return b.Memory.Read(ctx, t, after, n)
+}
+
+func (b *strange) Snapshot(ctx context.Context, t BrokerTopic, row func(Record) error) (Position, error) {
+	pos, err := b.Memory.Snapshot(ctx, t, row)
+	if b.snapshot != nil {
+		pos = b.snapshot(pos)
+	}
+	return pos, err
+}
+
+func (b *strange) Attach(ctx context.Context, t BrokerTopic, f Feed) (func(), error) {
+	b.feed = f
+	detach, err := b.Memory.Attach(ctx, t, f)
+	return func() {
+		detach()
+		if b.left != nil {
+			b.left(f)
+		}
+	}, err
+}
+
+// strangely runs a test with a hub of a strange broker.
+func strangely(t *testing.T, o Options, f func(t *testing.T, h *Hub, b *strange)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &strange{Memory: NewMemory(nil)}
+		defer b.Close()
+		o.Broker = b
+		h := New(&o)
+		defer h.Close()
+		f(t, h, b)
+	})
+}
+
+// ahead is a position of the same log, further on.
+func ahead(p Position, n uint64) Position { return Position{p.epoch, p.off + n, p.tag + 1} }
+
+// A table that never fits the log is an error for who asks, and for who reads
+// already a repair that fails and is tried again.
+func TestTableThatNeverFitsItsLog(t *testing.T) {
+	var failed atomic.Int64
+	o := Options{Configure: kindsByPrefix(TopicConfig{}), Observe: func(i Incident) {
+		if i.What == RepairFailed {
+			failed.Add(1)
+		}
+	}}
+	strangely(t, o, func(t *testing.T, h *Hub, b *strange) {
+		topic := TopicOf[string](h, "keyed", nil)
+		writeAll(t, topic, "a=1", "b=1")
+		b.snapshot = func(p Position) Position { return ahead(p, 100) }
+		if s, err := topic.Subscribe(t.Context(), nil); !errors.Is(err, errChain) {
+			t.Fatalf("Subscribe: %v, %v", s, err)
+		}
+		b.snapshot = nil
+		s := subscribe(t, topic, nil)
+		defer s.Close()
+		synctest.Wait()
+		wantShow(t, "table", drain(t, s), "a=1* b=1* live")
+
+		b.snapshot = func(p Position) Position { return ahead(p, 100) }
+		b.read = func(after Position) (Segment, error) {
+			if after.IsZero() {
+				return b.Memory.Read(t.Context(), BrokerTopic{Name: "keyed"}, after, readPage)
+			}
+			return Segment{Head: after, Reason: Epoch}, nil
+		}
+		b.feed.Up()
+		time.Sleep(time.Second)
+		if failed.Load() == 0 {
+			t.Error("no repair has failed")
+		}
+		b.snapshot, b.read = nil, nil
+		writeAll(t, topic, "c=1")
+		time.Sleep(time.Minute)
+		wantShow(t, "when the broker is well again", drain(t, s), "c=1")
+	})
+}
