@@ -81,7 +81,10 @@ func (l *link) readAll(ld *loaded) (bool, error) {
 		if after.IsZero() {
 			after, ld.before = seg.Head, seg.Head
 		}
-		if len(seg.Records) == 0 || after.off >= seg.Head.off {
+		if len(seg.Records) == 0 && after != seg.Head {
+			return false, errChain // it is not all, whatever the broker says
+		}
+		if after.off >= seg.Head.off {
 			ld.head = after
 			return true, nil
 		}

@@ -151,8 +151,11 @@ func (l *link) catchUp(from Position) error {
 			}
 			return nil
 		}
+		if len(seg.Records) == 0 && seg.Head != from {
+			return errChain // it is not all, whatever the broker says
+		}
 		t.mu.Lock()
-		fits := true
+		fits, was := true, from
 		for i := 0; i < len(seg.Records) && fits; i++ {
 			fits = l.add(&seg.Records[i])
 		}
@@ -161,11 +164,13 @@ func (l *link) catchUp(from Position) error {
 		wake := t.takeWaiters()
 		t.mu.Unlock()
 		t.hub.dispatcher.wake(wake)
-		if !fits {
+		switch {
+		case !fits:
 			return errChain
-		}
-		if len(seg.Records) == 0 || from.off >= seg.Head.off {
+		case from.off >= seg.Head.off:
 			return nil
+		case from == was: // the same again
+			return errChain
 		}
 	}
 }

@@ -102,3 +102,40 @@ func TestTableThatNeverFitsItsLog(t *testing.T) {
 		wantShow(t, "when the broker is well again", drain(t, s), "c=1")
 	})
 }
+
+// A broker that knows of more and does not give it has not answered: what it says
+// is not taken for all there is, and it is not asked again without a pause.
+func TestBrokerThatKeepsRecordsBack(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		strangely(t, Options{}, func(t *testing.T, h *Hub, b *strange) {
+			topic := TopicOf[string](h, "log", nil)
+			s := subscribe(t, topic, nil)
+			defer s.Close()
+			head := publish(t, topic, "a", "b")
+			synctest.Wait()
+			all, err := b.Memory.Read(t.Context(), BrokerTopic{Name: "log"}, Position{}, readPage)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.reads.Store(0)
+			b.read = func(Position) (Segment, error) {
+				seg := Segment{Head: ahead(head, 5)}
+				if again {
+					seg.Records = all.Records
+				}
+				if b.reads.Load() > 1000 {
+					return Segment{}, errors.New("asked in a loop")
+				}
+				return seg, nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := topic.Since(ctx, ahead(head, 5), 1); !errors.Is(err, errChain) {
+				t.Errorf("the same again %t: Since: %v, want %v", again, err, errChain)
+			}
+			if n := b.reads.Load(); n > 20 {
+				t.Errorf("the same again %t: %d reads in a second", again, n)
+			}
+		})
+	}
+}
