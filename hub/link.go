@@ -319,6 +319,10 @@ func (l *link) Down(err error) {
 		err = ErrUnavailable
 	}
 	l.t.mu.Lock()
+	if l.t.dead {
+		l.t.mu.Unlock()
+		return
+	}
 	if l.down == nil {
 		l.t.hub.stats.down.Add(1)
 	}
@@ -330,6 +334,10 @@ func (l *link) Down(err error) {
 // Up implements [Feed].
 func (l *link) Up() {
 	l.t.mu.Lock()
+	if l.t.dead {
+		l.t.mu.Unlock()
+		return
+	}
 	if l.down != nil {
 		l.t.hub.stats.down.Add(-1)
 	}

@@ -139,3 +139,21 @@ func TestBrokerThatKeepsRecordsBack(t *testing.T) {
 		})
 	}
 }
+
+// A feed may be told things until it is detached; the hub does not count them for
+// ever.
+func TestFeedGoesDownWhileItIsDetached(t *testing.T) {
+	strangely(t, Options{Linger: -1}, func(t *testing.T, h *Hub, b *strange) {
+		b.left = func(f Feed) {
+			f.Deliver(Record{})
+			f.Down(errors.New("detached"))
+			f.Up()
+			f.Down(nil)
+		}
+		subscribe(t, h.Topic("log"), nil).Close()
+		synctest.Wait()
+		if st := h.Stats(); st.FeedsDown != 0 || st.Topics != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
