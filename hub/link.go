@@ -401,10 +401,18 @@ func (l *link) add(r *Record) bool {
 	return log.at(p.off).tag == p.tag
 }
 
-// shed keeps the copy within the hub's budget. Called with t.mu held.
+// shed keeps the copy within the hub's budget, and the table of an ephemeral topic,
+// whose keys no broker counts, within its limits. Called with t.mu held.
 func (l *link) shed() {
 	log := &l.t.log
-	for log.ring.n > 1 && log.total.used.Load() > log.total.max {
+	over := func() bool { return log.total.used.Load() > log.total.max }
+	for log.ring.n > 1 && over() {
 		log.pop()
+	}
+	if log.cfg.Kind != Ephemeral {
+		return
+	}
+	for t := log.table; t.live > log.cfg.MaxKeys || t.bytes > log.cfg.MaxTableBytes || t.live > 1 && over(); {
+		log.expel(t.oldest)
 	}
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -156,4 +157,32 @@ func TestFeedGoesDownWhileItIsDetached(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// No broker keeps an ephemeral topic's keys, so it can't limit them: the copy does.
+func TestCopyOfAnEphemeralTableIsBounded(t *testing.T) {
+	for _, tt := range []struct {
+		cfg   TopicConfig
+		total int64
+		most  int
+	}{
+		{TopicConfig{MaxKeys: 10, MaxAge: -1}, 0, 10},
+		{TopicConfig{MaxTableBytes: 20 * (entryOverhead + 10), MaxAge: -1}, 0, 20},
+		{TopicConfig{MaxEvents: 1, MaxAge: -1}, 21 * (entryOverhead + 10), 20},
+	} {
+		strangely(t, Options{Configure: kindsByPrefix(tt.cfg), MaxBytes: tt.total}, func(t *testing.T, h *Hub, b *strange) {
+			s := subscribe(t, TopicOf[string](h, "eph", nil), nil)
+			defer s.Close()
+			for i := range 100 {
+				b.feed.Deliver(Record{Time: time.Now(), Key: fmt.Sprintf("k%04d", i), Data: []byte(`"123"`)})
+			}
+			if got := h.Topics()[0].Keys; got != tt.most {
+				t.Errorf("%+v: %d keys, want %d", tt.cfg, got, tt.most)
+			}
+			e, err := TopicOf[string](h, "eph", nil).Get(t.Context(), "k0099")
+			if err != nil || e.Value != "123" {
+				t.Errorf("the newest: %v, %v", e, err)
+			}
+		})
+	}
 }
