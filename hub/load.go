@@ -144,6 +144,7 @@ func (l *link) install(ld *loaded, first bool) (reason Reason) {
 	if reason != 0 {
 		t.breaks.add(reason, keep)
 		t.unpass(uint64(max(keep, 0)))
+		t.end = min(t.end, log.top) // a drain does not wait for what is gone
 	}
 	return reason
 }

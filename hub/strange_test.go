@@ -186,3 +186,39 @@ func TestCopyOfAnEphemeralTableIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// A log that begins anew while it is drained has less than there was.
+func TestDrainWhenTheLogBreaks(t *testing.T) {
+	strangely(t, Options{}, func(t *testing.T, h *Hub, b *strange) {
+		topic := TopicOf[string](h, "log", nil)
+		s := subscribe(t, topic, nil)
+		publish(t, topic, "a", "b", "c")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		drained := make(chan error, 1)
+		go func() { drained <- h.Drain(ctx) }()
+		synctest.Wait()
+		other := NewMemory(nil)
+		defer other.Close()
+		at := BrokerTopic{Name: "log", Config: TopicConfig{}.withDefaults()}
+		if _, err := other.Append(t.Context(), at, &Write{Data: []byte(`"x"`)}); err != nil {
+			t.Fatal(err)
+		}
+		b.read = func(after Position) (Segment, error) { return other.Read(t.Context(), at, after, readPage) }
+		b.feed.Up()
+		synctest.Wait()
+		var got []*Event[string]
+		for ev, err := range s.Events() {
+			if err == nil {
+				got = append(got, ev)
+			} else if err != ErrDraining {
+				t.Errorf("Events: %v", err)
+			}
+		}
+		wantShow(t, "drained", got, "gap(epoch,-1) x live")
+		if err := <-drained; err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+	})
+}
