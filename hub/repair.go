@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -40,6 +41,9 @@ func (l *link) verify(ctx context.Context) error {
 	case err := <-v.answer:
 		return err
 	case <-ctx.Done():
+		t.mu.Lock()
+		l.waiting = slices.DeleteFunc(l.waiting, func(have verifier) bool { return have == v })
+		t.mu.Unlock()
 		return context.Cause(ctx)
 	case <-t.hub.ctx.Done():
 		return ErrClosed

@@ -222,3 +222,31 @@ func TestDrainWhenTheLogBreaks(t *testing.T) {
 		}
 	})
 }
+
+// Whoever gives up waiting for a broker that hangs is forgotten.
+func TestWhoGivesUpIsForgotten(t *testing.T) {
+	strangely(t, Options{}, func(t *testing.T, h *Hub, b *strange) {
+		topic := TopicOf[string](h, "log", nil)
+		s := subscribe(t, topic, nil)
+		defer s.Close()
+		head := publish(t, topic, "a")
+		synctest.Wait()
+		hangs := make(chan struct{})
+		b.read = func(Position) (Segment, error) { <-hangs; return Segment{}, ErrUnavailable }
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if _, err := topic.Since(ctx, ahead(head, 1), 1); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Since: %v", err)
+			}
+			cancel()
+		}
+		l := h.topics["log"].link
+		l.t.mu.Lock()
+		n := len(l.waiting)
+		l.t.mu.Unlock()
+		if n != 0 {
+			t.Errorf("%d are waited for", n)
+		}
+		close(hangs)
+	})
+}
