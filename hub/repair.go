@@ -79,7 +79,8 @@ func (l *link) repair() {
 			return
 		}
 		serving := l.asked
-		l.dirty, l.pending = false, nil // the log has all that was fed before
+		l.dirty = false
+		l.unpend() // the log has all that was fed before
 		head := t.log.head()
 		t.mu.Unlock()
 
@@ -92,9 +93,7 @@ func (l *link) repair() {
 		if err == nil {
 			l.done = serving
 			retry = firstRetry
-			pending := l.pending
-			l.pending = nil
-			l.take(pending)
+			l.take(l.unpend())
 			l.answer(serving, nil)
 			wake := t.takeWaiters()
 			ages := t.log.ages()

@@ -250,3 +250,44 @@ func TestWhoGivesUpIsForgotten(t *testing.T) {
 		close(hangs)
 	})
 }
+
+// What arrives while the broker does not answer a repair waits, but no more of it
+// than the log would retain; the rest is read when it answers.
+func TestWhatWaitsForARepairIsBounded(t *testing.T) {
+	const most = 20_000
+	strangely(t, Options{Configure: kindsByPrefix(TopicConfig{MaxBytes: most})}, func(t *testing.T, h *Hub, b *strange) {
+		topic := h.Topic("log")
+		s := subscribe(t, topic, nil)
+		defer s.Close()
+		hangs := make(chan struct{})
+		b.read = func(Position) (Segment, error) { <-hangs; return Segment{}, ErrUnavailable }
+		b.feed.Up()
+		synctest.Wait()
+		for range 100 {
+			if _, err := topic.Publish(t.Context(), make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		l := h.topics["log"].link
+		l.t.mu.Lock()
+		n, bytes := len(l.pending), 0
+		for i := range l.pending {
+			bytes += len(l.pending[i].Data)
+		}
+		l.t.mu.Unlock()
+		if n == 0 || bytes > most {
+			t.Errorf("%d records of %d bytes wait", n, bytes)
+		}
+		head, err := b.Memory.Read(t.Context(), BrokerTopic{Name: "log"}, Position{}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.read = nil
+		close(hangs)
+		time.Sleep(time.Minute)
+		if got, err := topic.Head(t.Context()); err != nil || got != head.Head {
+			t.Errorf("the copy is at %s, %v, the log at %s", got, err, head.Head)
+		}
+	})
+}
