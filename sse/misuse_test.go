@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,38 @@ func TestStreamMisuse(t *testing.T) {
 			t.Errorf("then %q", b)
 		}
 	})
+}
+
+func TestNilContext(t *testing.T) {
+	var ctx context.Context // nil
+	l, c, g := sse.NewLog(nil), &sse.Client{URL: "http://127.0.0.1:1/"}, sse.NewGroup(nil)
+	if _, err := l.Append(ctx, &sse.Event{}); err == nil {
+		t.Error("Append")
+	}
+	for _, err := range l.Follow(ctx, sse.Live) {
+		if err == nil {
+			t.Error("Follow")
+		}
+	}
+	for _, err := range c.Events(ctx) {
+		if err == nil {
+			t.Error("Events")
+		}
+	}
+	if err := g.Drain(ctx); err == nil {
+		t.Error("Drain")
+	}
+	g = sse.NewGroup(nil)
+	s := stream(t, &sse.Options{Group: g}, func(s *sse.Writer, r *http.Request) {
+		if err := s.Send(ctx, &sse.Event{}); err == nil || s.Err() != nil {
+			t.Errorf("Send: %v; the stream's %v", err, s.Err())
+		}
+	})
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if g.Len() != 0 {
+		t.Error("a stream is left")
+	}
 }
 
 // One that Handler did not make has ended, as it were.

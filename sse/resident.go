@@ -70,8 +70,10 @@ func (s *Stream) stay(w http.ResponseWriter, r *http.Request, base func() error)
 }
 
 func newResident(hs *httpStream, r *http.Request) *resident {
-	return &resident{http: hs, addr: requestAddr(r.RemoteAddr),
-		vacated: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1)}
+	return &resident{
+		http: hs, addr: requestAddr(r.RemoteAddr),
+		vacated: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1),
+	}
 }
 
 func deadlineAfter(d time.Duration) time.Time {
