@@ -135,6 +135,11 @@ func (e *entry) record() Record {
 	}
 }
 
+// cost is what is charged for a record while it waits.
+func (r *Record) cost() int64 {
+	return int64(len(r.Data)+len(r.Key)+len(r.Name)) + entryOverhead
+}
+
 // entryOf is the entry that stands for a record.
 func entryOf(r *Record) *entry {
 	return &entry{

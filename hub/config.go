@@ -55,7 +55,8 @@ type TopicConfig struct {
 	MaxBytes  int64         // 8 MiB; ephemeral 1 MiB
 
 	// What the table of a keyed or ephemeral topic may hold. A write past it
-	// is refused with a *LimitError.
+	// is refused with a *LimitError; with a Broker, which keeps no table of an
+	// ephemeral topic, each hub drops the oldest keys instead.
 	MaxKeys       int   // 262144
 	MaxTableBytes int64 // 64 MiB
 

@@ -145,6 +145,10 @@
 //	                                   beyond; nothing for others     TestPushOverABroker
 //	the broker lost everything         gap or reset epoch             TestRemote, TestPushOverABroker
 //	a node died                        its leases end                 TestLateOwnerIsRefused
+//	the broker contradicts itself      not believed, asked again      TestBrokerThatKeepsRecordsBack,
+//	                                                                  TestTableThatNeverFitsItsLog
+//	the broker hangs                   copies are read on; what waits TestWhatWaitsForARepairIsBounded,
+//	                                   is bounded                     TestWhoGivesUpIsForgotten
 //
 // # The contract
 //
@@ -178,8 +182,11 @@
 //     a gap with reason Fork. [TestLogStarts]
 //  9. A gap carries the position to come back with, so that nobody is told of it
 //     for ever. [TestGapMarkerCarriesThePositionToComeBackWith]
-//  10. A position of a topic without events stays good until the topic's first
-//     event, though nothing is kept for it. [TestVirginPositionSurvivesItsTopic]
+//  10. A position of a topic without events resumes exactly at the topic's first
+//     event, though nothing is kept for it. It can go stale before that: when
+//     another topic is reclaimed that had events, one in 256 of the topics that do
+//     not exist gets another epoch, and who comes back there is told of a gap or a
+//     reset with reason Epoch though nothing is missing. [TestVirginPositionSurvivesItsTopic]
 //
 // Keyed topics:
 //
@@ -241,7 +248,9 @@
 //     read it at the same time. [TestEncodedOncePerEventAndFormat,
 //     TestSnapshotIsEncodedOnceForACrowd, TestFramesOfASnapshotAreBounded,
 //     TestEncodedOnceAfterABreak, TestFramesCountAsBytes, TestPushDeliveryDoesNotAllocate]
-//  26. Ended is told of each end that was not asked for, once. [TestPushEnds]
+//  26. Ended is told of each end that was not asked for, once. When Unfollow or
+//     Close has returned, nothing is sent but what is under way. [TestPushEnds,
+//     TestUnfollowedGetsNothingMore]
 //
 // Owners:
 //
@@ -281,7 +290,9 @@
 // filter or loop slows its own reader. A slow codec or encoder slows those that want
 // the same event, since it is made once for all of them. Sinks, encoders, filters and
 // Ended of connections run in the worker of a shard: one that blocks holds up the
-// connections of that shard.
+// connections of that shard. They, and Observe, may call the hub, but not what waits
+// for them: Hub.Close waits for the worker that is calling, and Drain for followers
+// that it serves. A panic in one of them ends the program, as in any goroutine.
 //
 // Events, their Data and their Value are shared by all readers and must not be
 // modified. They live as long as somebody holds them; the hub lets go of them
@@ -303,9 +314,19 @@
 // key's older one. The rows of a snapshot are encoded once for all connections that
 // read it at the same time, but again for each that reads one alone.
 //
-// Idempotency keys are forgotten after the window, or when there are too many. An age
-// limit is exact for readers, and late by up to half a minute for memory that nobody
-// asks about.
+// Idempotency keys are forgotten after the window, or when there are too many. They
+// are limited by number, per topic, and count as no bytes. An age limit is exact for
+// readers, and late by up to half a minute for memory that nobody asks about.
+//
+// There is no way to let go of a topic at once. By default a log has no age limit, so a
+// topic that has had an event stays until Close, and when all of them together have
+// reached Options.MaxBytes or MaxTopics, writes to a new one are refused with a
+// *LimitError. Where names come and go (a room, a document) give them a
+// TopicConfig.MaxAge: without subscribers the topic then goes when its last event is
+// that old and its last idempotency key has passed IdempotencyWindow, a day by
+// default. The keys of a keyed topic do not age; Delete them, or Put them OwnedBy
+// somebody whose lease ends, and the topic goes when the tombstones are that old.
+// [TestTopicsGoWhenTheirTimeIsOver]
 //
 // # Security
 //

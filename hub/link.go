@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,7 +12,8 @@ const (
 	// readPage is how many records are asked of the broker at a time.
 	readPage = 512
 	// maxPending is how many records wait while the copy is being repaired.
-	// With more the oldest are forgotten, and found missing afterwards.
+	// With more, or more bytes than the log may retain, the oldest are forgotten,
+	// and found missing afterwards.
 	maxPending = 1024
 	// Waits between failed repairs double from the first to the last.
 	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
@@ -53,6 +55,7 @@ type link struct {
 	timer   *time.Timer
 	down    error // why the feed does not run
 	pending []Record
+	waits   int64      // bytes of pending
 	syncing bool       // the goroutine runs
 	dirty   bool       // something may be missing
 	asked   uint64     // of verify
@@ -270,9 +273,7 @@ func (l *link) attach() {
 	}
 	l.live = true
 	close(l.ready)
-	pending := l.pending
-	l.pending = nil
-	l.take(pending)
+	l.take(l.unpend())
 	if l.dirty {
 		l.start()
 	}
@@ -319,6 +320,10 @@ func (l *link) Down(err error) {
 		err = ErrUnavailable
 	}
 	l.t.mu.Lock()
+	if l.t.dead {
+		l.t.mu.Unlock()
+		return
+	}
 	if l.down == nil {
 		l.t.hub.stats.down.Add(1)
 	}
@@ -330,6 +335,10 @@ func (l *link) Down(err error) {
 // Up implements [Feed].
 func (l *link) Up() {
 	l.t.mu.Lock()
+	if l.t.dead {
+		l.t.mu.Unlock()
+		return
+	}
 	if l.down != nil {
 		l.t.hub.stats.down.Add(-1)
 	}
@@ -344,12 +353,26 @@ func (l *link) Up() {
 	l.t.hub.observe(Incident{What: FeedUp, Topic: l.t.name})
 }
 
-// later keeps records for later. Called with t.mu held.
+// later keeps records for later, the newest at least. Called with t.mu held.
 func (l *link) later(records []Record) {
 	l.pending = append(l.pending, records...)
-	if n := len(l.pending) - maxPending; n > 0 {
-		l.pending = append(l.pending[:0], l.pending[n:]...)
+	for i := range records {
+		l.waits += records[i].cost()
 	}
+	drop := 0
+	for n := len(l.pending); n-drop > maxPending || n-drop > 1 && l.waits > l.ref.Config.MaxBytes; drop++ {
+		l.waits -= l.pending[drop].cost()
+	}
+	if drop > 0 {
+		l.pending = slices.Delete(l.pending, 0, drop)
+	}
+}
+
+// unpend returns the records that wait, and forgets them. Called with t.mu held.
+func (l *link) unpend() []Record {
+	records := l.pending
+	l.pending, l.waits = nil, 0
+	return records
 }
 
 // take adds the records that follow from what is there. Those that are there
@@ -393,10 +416,18 @@ func (l *link) add(r *Record) bool {
 	return log.at(p.off).tag == p.tag
 }
 
-// shed keeps the copy within the hub's budget. Called with t.mu held.
+// shed keeps the copy within the hub's budget, and the table of an ephemeral topic,
+// whose keys no broker counts, within its limits. Called with t.mu held.
 func (l *link) shed() {
 	log := &l.t.log
-	for log.ring.n > 1 && log.total.used.Load() > log.total.max {
+	over := func() bool { return log.total.used.Load() > log.total.max }
+	for log.ring.n > 1 && over() {
 		log.pop()
+	}
+	if log.cfg.Kind != Ephemeral {
+		return
+	}
+	for t := log.table; t.live > log.cfg.MaxKeys || t.bytes > log.cfg.MaxTableBytes || t.live > 1 && over(); {
+		log.expel(t.oldest)
 	}
 }

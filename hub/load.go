@@ -25,11 +25,11 @@ func (ld *loaded) tag(off uint64) uint32 {
 // lies within the log that was read, the two are joined exactly. A row that is
 // older than the log was not written since, and all that is younger is in the log.
 func (l *link) load() (*loaded, error) {
-	err := errChain
 	for range loadTries {
 		ld := &loaded{}
 		var at Position
 		if l.t.kind == Keyed {
+			var err error
 			at, err = l.broker.Snapshot(l.ctx, l.ref, func(r Record) error {
 				ld.rows = append(ld.rows, entryOf(&r))
 				return nil
@@ -46,7 +46,7 @@ func (l *link) load() (*loaded, error) {
 			return ld, nil
 		}
 	}
-	return nil, err
+	return nil, errChain
 }
 
 func (ld *loaded) has(p Position) bool {
@@ -81,7 +81,10 @@ func (l *link) readAll(ld *loaded) (bool, error) {
 		if after.IsZero() {
 			after, ld.before = seg.Head, seg.Head
 		}
-		if len(seg.Records) == 0 || after.off >= seg.Head.off {
+		if len(seg.Records) == 0 && after != seg.Head {
+			return false, errChain // it is not all, whatever the broker says
+		}
+		if after.off >= seg.Head.off {
 			ld.head = after
 			return true, nil
 		}
@@ -141,6 +144,7 @@ func (l *link) install(ld *loaded, first bool) (reason Reason) {
 	if reason != 0 {
 		t.breaks.add(reason, keep)
 		t.unpass(uint64(max(keep, 0)))
+		t.end = min(t.end, log.top) // a drain does not wait for what is gone
 	}
 	return reason
 }

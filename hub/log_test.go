@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -238,6 +239,56 @@ func TestVirginPositionSurvivesItsTopic(t *testing.T) {
 	}
 	publish(t, topic, "a")
 	wantShow(t, "resumed", drain(t, subscribe(t, topic, from(After(head)))), "a live")
+
+	// When others are reclaimed it may go stale; but never in silence.
+	synctest.Test(t, func(t *testing.T) {
+		h := New(&Options{Configure: kindsByPrefix(TopicConfig{MaxAge: time.Second})})
+		defer h.Close()
+		topic := TopicOf[string](h, "log", nil)
+		head, _ := topic.Head(t.Context())
+		for i := range 2000 {
+			publish(t, TopicOf[string](h, fmt.Sprint("other", i), nil), "x")
+		}
+		time.Sleep(time.Hour)
+		publish(t, topic, "a")
+		if got := show(drain(t, subscribe(t, topic, from(After(head))))); got != "a live" && got != "gap(epoch,-1) a live" {
+			t.Errorf("after others were reclaimed: %q", got)
+		}
+	})
+}
+
+// An application lets go of topics by their age, and of keys by deleting them.
+func TestTopicsGoWhenTheirTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(&Options{MaxTopics: 2, Configure: kindsByPrefix(TopicConfig{MaxAge: time.Minute, IdempotencyWindow: time.Hour})})
+		defer h.Close()
+		log, keyed := TopicOf[string](h, "log", nil), TopicOf[string](h, "keyed", nil)
+		if _, err := log.Publish(t.Context(), "a", Idempotent("1")); err != nil {
+			t.Fatal(err)
+		}
+		writeAll(t, keyed, "k=1")
+		var limit *LimitError
+		if _, err := h.Topic("new").Publish(t.Context(), nil); !errors.As(err, &limit) {
+			t.Errorf("a third topic: %v", err)
+		}
+		for _, step := range []struct {
+			wait time.Duration
+			want string
+		}{{2 * time.Minute, "keyed log "}, {time.Hour, "keyed "}, {2 * time.Minute, ""}} {
+			time.Sleep(step.wait)
+			synctest.Wait()
+			names := ""
+			for _, info := range h.Topics() {
+				names += info.Name + " "
+			}
+			if names != step.want {
+				t.Errorf("there are %q, want %q", names, step.want)
+			}
+			if names == "keyed " {
+				writeAll(t, keyed, "-k")
+			}
+		}
+	})
 }
 
 // A log that was reclaimed can't be taken for the next one of that name, even

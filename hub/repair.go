@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -40,6 +41,9 @@ func (l *link) verify(ctx context.Context) error {
 	case err := <-v.answer:
 		return err
 	case <-ctx.Done():
+		t.mu.Lock()
+		l.waiting = slices.DeleteFunc(l.waiting, func(have verifier) bool { return have == v })
+		t.mu.Unlock()
 		return context.Cause(ctx)
 	case <-t.hub.ctx.Done():
 		return ErrClosed
@@ -75,7 +79,8 @@ func (l *link) repair() {
 			return
 		}
 		serving := l.asked
-		l.dirty, l.pending = false, nil // the log has all that was fed before
+		l.dirty = false
+		l.unpend() // the log has all that was fed before
 		head := t.log.head()
 		t.mu.Unlock()
 
@@ -88,9 +93,7 @@ func (l *link) repair() {
 		if err == nil {
 			l.done = serving
 			retry = firstRetry
-			pending := l.pending
-			l.pending = nil
-			l.take(pending)
+			l.take(l.unpend())
 			l.answer(serving, nil)
 			wake := t.takeWaiters()
 			ages := t.log.ages()
@@ -151,8 +154,11 @@ func (l *link) catchUp(from Position) error {
 			}
 			return nil
 		}
+		if len(seg.Records) == 0 && seg.Head != from {
+			return errChain // it is not all, whatever the broker says
+		}
 		t.mu.Lock()
-		fits := true
+		fits, was := true, from
 		for i := 0; i < len(seg.Records) && fits; i++ {
 			fits = l.add(&seg.Records[i])
 		}
@@ -161,11 +167,13 @@ func (l *link) catchUp(from Position) error {
 		wake := t.takeWaiters()
 		t.mu.Unlock()
 		t.hub.dispatcher.wake(wake)
-		if !fits {
+		switch {
+		case !fits:
 			return errChain
-		}
-		if len(seg.Records) == 0 || from.off >= seg.Head.off {
+		case from.off >= seg.Head.off:
 			return nil
+		case from == was: // the same again
+			return errChain
 		}
 	}
 }

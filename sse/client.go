@@ -119,6 +119,10 @@ func (e *ResponseError) Error() string {
 // Breaking out of the loop closes the connection.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if ctx == nil {
+			yield(Event{}, errNilContext)
+			return
+		}
 		s := newSession(c.withHTTPOnly())
 		var last error
 		for {

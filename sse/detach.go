@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/textproto"
 	"reflect"
 	"strings"
 	"time"
@@ -15,13 +16,18 @@ import (
 // canDetach reports whether the connection may be taken from net/http: over
 // HTTP/1, with nobody in between, and with nothing of the request still to come.
 // A writer of somebody else's may count, compress or time what goes through it,
-// even if it can be hijacked.
+// even if it can be hijacked. A response that somebody has begun already is gone
+// on with: a second status line in it would be for the client to guess at.
 func canDetach(w http.ResponseWriter, r *http.Request) bool {
 	if r.ProtoMajor != 1 || hasBody(r) {
 		return false
 	}
-	t := reflect.TypeOf(w)
-	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http" && t.Elem().Name() == "response"
+	v := reflect.ValueOf(w)
+	if v.Kind() != reflect.Pointer || v.Type().Elem().PkgPath() != "net/http" || v.Type().Elem().Name() != "response" {
+		return false
+	}
+	begun := v.Elem().FieldByName("wroteHeader") // net/http tells it in no other way
+	return begun.Kind() == reflect.Bool && !begun.Bool()
 }
 
 // detach takes the connection from net/http, sends the response's header and
@@ -72,9 +78,17 @@ func appendHead(dst []byte, chunked bool, h http.Header) []byte {
 // notSent are the fields that have no place in the response: those of the
 // connection and of the body's length, trailers, and names that are none.
 func notSent(h http.Header) map[string]bool {
-	not := map[string]bool{"Connection": true, "Keep-Alive": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true, "Upgrade": true}
+	var not map[string]bool
 	for name := range h {
-		if strings.HasPrefix(name, http.TrailerPrefix) || strings.ContainsFunc(name, notToken) || name == "" {
+		bad := strings.HasPrefix(name, http.TrailerPrefix) || strings.ContainsFunc(name, notToken) || name == ""
+		switch textproto.CanonicalMIMEHeaderKey(name) { // in whatever case somebody has put it there
+		case "Connection", "Keep-Alive", "Content-Length", "Transfer-Encoding", "Trailer", "Upgrade":
+			bad = true
+		}
+		if bad {
+			if not == nil {
+				not = make(map[string]bool)
+			}
 			not[name] = true
 		}
 	}

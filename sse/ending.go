@@ -107,6 +107,9 @@ func (s *Stream) Close(last ...*Event) error {
 }
 
 func (s *Stream) close(last []*Event) error {
+	if s.h == nil { // no Handler has made it
+		return nil
+	}
 	s.end(ErrClosed)
 	reason := s.Err()
 	word, tail := getBuffer(), getBuffer()

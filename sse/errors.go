@@ -53,6 +53,9 @@ var (
 	ErrContentEncoding = errors.New("sse: response has a Content-Encoding")
 )
 
+// errNilContext is for a caller that has passed none.
+var errNilContext = errors.New("sse: nil context")
+
 // A RefusedError reports a request that got an error response in place of an
 // event stream. Err says why, and errors.Is finds it.
 type RefusedError struct {

@@ -56,6 +56,9 @@ var errStopped = errors.New("sse: stopped")
 // follow gives all events after the cursor, in batches that are not kept, and
 // returns nil when give has returned false.
 func (l *Log) follow(ctx context.Context, cursor string, give func([]entry) bool) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	f := &follower{l: l, give: give}
 	err := f.begin(ctx, cursor)
 	for err == nil {

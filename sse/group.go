@@ -128,6 +128,9 @@ func (g *Group) Drain(ctx context.Context) error {
 		return nil
 	}
 	g.BeginDrain()
+	if ctx == nil {
+		return errNilContext // the drain goes on by itself
+	}
 	select {
 	case <-g.empty:
 		return nil

@@ -183,8 +183,8 @@ func (l *Log) Append(ctx context.Context, e *Event) (id string, err error) {
 var errNoID = errors.New("sse: the store gave an event no id")
 
 func (l *Log) acquire(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := ctxErr(ctx); err != nil {
+		return err
 	}
 	select {
 	case l.appending <- struct{}{}:

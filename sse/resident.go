@@ -33,7 +33,7 @@ type resident struct {
 	// Guarded by deadlines.
 	deadline time.Time
 	orderly  bool // the response ends as it should
-	over     bool // the handler returns: nothing may use the response any more
+	cut      bool // it ends in the middle: nobody may use the response any more
 
 	failed error // guarded by writing: of the write that ended the stream
 }
@@ -70,8 +70,10 @@ func (s *Stream) stay(w http.ResponseWriter, r *http.Request, base func() error)
 }
 
 func newResident(hs *httpStream, r *http.Request) *resident {
-	return &resident{http: hs, addr: requestAddr(r.RemoteAddr),
-		vacated: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1)}
+	return &resident{
+		http: hs, addr: requestAddr(r.RemoteAddr),
+		vacated: make(chan struct{}), ended: make(chan struct{}), writing: make(chan struct{}, 1),
+	}
 }
 
 func deadlineAfter(d time.Duration) time.Time {
@@ -95,14 +97,14 @@ func (h *resident) lost(cause error) error {
 	return fmt.Errorf("%w: %w", ErrGone, h.failed)
 }
 
-// leave waits for a write that is under way, and makes sure that none follows.
-// The bytes with which net/http ends the response are bounded by timeout.
+// leave waits for a write that is under way when netio has let go of the
+// response. None follows: either all had been written, or it was cut. The bytes
+// with which net/http ends a response in order are bounded by timeout.
 func (h *resident) leave(timeout time.Duration) {
 	h.writing <- struct{}{}
 	defer func() { <-h.writing }()
 	h.deadlines.Lock()
 	defer h.deadlines.Unlock()
-	h.over = true
 	if h.orderly {
 		h.http.finish(deadlineAfter(timeout))
 	}
@@ -111,7 +113,7 @@ func (h *resident) leave(timeout time.Duration) {
 func (h *resident) Write(p []byte) (n int, err error) {
 	h.writing <- struct{}{}
 	defer func() { <-h.writing }()
-	if h.isOver() {
+	if h.isCut() {
 		return 0, net.ErrClosed
 	}
 	defer func() {
@@ -136,10 +138,10 @@ func (h *resident) Write(p []byte) (n int, err error) {
 	return 0, err
 }
 
-func (h *resident) isOver() bool {
+func (h *resident) isCut() bool {
 	h.deadlines.Lock()
 	defer h.deadlines.Unlock()
-	return h.over
+	return h.cut
 }
 
 func (h *resident) late() bool {
@@ -151,7 +153,7 @@ func (h *resident) late() bool {
 func (h *resident) SetWriteDeadline(t time.Time) error {
 	h.deadlines.Lock()
 	defer h.deadlines.Unlock()
-	if h.over {
+	if h.cut {
 		return net.ErrClosed
 	}
 	h.deadline = t
@@ -174,13 +176,14 @@ func (h *resident) CloseWrite() error {
 }
 
 // Close throws out whoever writes, unless the response has ended in order. The
-// deadline stays in the past, so that net/http can't end the response as if it
-// were whole.
+// deadline stays in the past, also when that write succeeds all the same, so that
+// net/http can't end the response as if it were whole.
 func (h *resident) Close() error {
 	h.deadlines.Lock()
 	defer h.deadlines.Unlock()
 	h.end()
-	if !h.orderly && !h.over {
+	if !h.orderly {
+		h.cut = true
 		h.deadline = time.Unix(1, 0)
 		_ = h.http.setDeadline(h.deadline) // without deadlines the write ends when the network does
 	}

@@ -63,16 +63,19 @@ func (e *QueueError) Unwrap() error { return ErrQueueFull }
 // With fewer than all the error says why: [ErrQueueFull], after which
 // NotifyWritable tells when to come again, or why the stream has ended.
 func (s *Stream) TrySend(frames [][]byte) (whole int, err error) {
-	if s.over.Load() {
-		return 0, s.Err()
+	if err := s.ended(); err != nil {
+		return 0, err
 	}
 	var around *netio.Framing
 	if s.chunked {
 		around = &chunks
 	}
 	whole, err = s.c.TrySendFramed(around, frames)
-	if whole > 0 {
-		s.sent()
+	for _, f := range frames[:whole] {
+		if len(f) > 0 {
+			s.sent(f)
+			break
+		}
 	}
 	switch err {
 	case nil:
@@ -86,7 +89,15 @@ func (s *Stream) TrySend(frames [][]byte) (whole int, err error) {
 // NotifyWritable calls f once, on a goroutine of its own, when all that was
 // accepted has been sent, or the stream has ended; at once if that is so
 // already. f must not block.
-func (s *Stream) NotifyWritable(f func()) { s.c.NotifyWritable(f) }
+func (s *Stream) NotifyWritable(f func()) {
+	switch {
+	case f == nil:
+	case s.ended() != nil:
+		go f()
+	default:
+		s.c.NotifyWritable(f)
+	}
+}
 
 // failed ends the stream after an error of its connection, and returns why it
 // has ended.

@@ -60,8 +60,8 @@ func (s *Stream) Context() context.Context {
 	defer s.mu.Unlock()
 	if s.ctx == nil {
 		s.ctx, s.cancel = context.WithCancelCause(context.Background())
-		if s.err != nil {
-			s.cancel(s.err)
+		if err := s.errLocked(); err != nil {
+			s.cancel(err)
 		}
 	}
 	return s.ctx
@@ -77,14 +77,34 @@ func (s *Stream) Done() <-chan struct{} { return s.Context().Done() }
 func (s *Stream) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.errLocked()
+}
+
+func (s *Stream) errLocked() error {
+	if s.err == nil && s.h == nil { // no Handler has made it
+		return ErrClosed
+	}
 	return s.err
+}
+
+// ended is Err for those that are about to send, without the lock.
+func (s *Stream) ended() error {
+	if s.over.Load() || s.h == nil {
+		return s.Err()
+	}
+	return nil
 }
 
 // LastEventID is the client's cursor: that of its request, see [LastEventID].
 func (s *Stream) LastEventID() string { return s.id }
 
 // RemoteAddr is the client's address as the server has it.
-func (s *Stream) RemoteAddr() net.Addr { return s.c.RemoteAddr() }
+func (s *Stream) RemoteAddr() net.Addr {
+	if s.c == nil {
+		return nil
+	}
+	return s.c.RemoteAddr()
+}
 
 // SetValue keeps a value for the program, such as who the client is.
 func (s *Stream) SetValue(v any) {
@@ -136,8 +156,8 @@ func (s *Stream) SendEncoded(ctx context.Context, frames ...[]byte) error {
 // Options.QueuePolicy that ends the stream, because its client is too slow, or
 // leaves it as it is.
 func (s *Stream) Push(events ...*Event) error {
-	if s.over.Load() {
-		return s.Err()
+	if err := s.ended(); err != nil {
+		return err
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
@@ -161,7 +181,7 @@ func (s *Stream) push(p []byte) error {
 	case err != nil:
 		return s.failed(err)
 	}
-	s.sent()
+	s.sent(p)
 	return nil
 }
 
@@ -173,20 +193,32 @@ func (s *Stream) wait(ctx context.Context, p []byte) error {
 		}
 		return s.failed(err)
 	}
-	s.sent()
+	s.sent(p)
 	return nil
 }
 
 // ready is what a Send begins with.
 func (s *Stream) ready(ctx context.Context) error {
-	if s.over.Load() {
-		return s.Err()
+	if err := s.ended(); err != nil {
+		return err
 	}
-	if ctx.Err() != nil {
+	return ctxErr(ctx)
+}
+
+// ctxErr returns why the context has ended, nil if it has not.
+func ctxErr(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-// sent puts the next heartbeat off.
-func (s *Stream) sent() { s.last.Store(int64(time.Since(s.born))) }
+// sent puts the next heartbeat off, if there was something to send.
+func (s *Stream) sent(p []byte) {
+	if len(p) > 0 {
+		s.last.Store(int64(time.Since(s.born)))
+	}
+}

@@ -219,8 +219,8 @@ func (s *Writer) acquire(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := ctxErr(ctx); err != nil {
+		return err
 	}
 	select {
 	case s.turn <- struct{}{}:

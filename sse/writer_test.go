@@ -26,7 +26,7 @@ func stream(t *testing.T, o *sse.Options, f func(s *sse.Writer, r *http.Request)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := sse.NewWriter(w, r, o)
 		if err != nil {
-			if !errors.Is(err, sse.ErrDraining) && !errors.Is(err, net.ErrClosed) { // the client may be gone already
+			if !errors.Is(err, sse.ErrDraining) && !errors.Is(err, net.ErrClosed) && r.Context().Err() == nil { // the client may be gone already
 				t.Errorf("NewWriter: %v", err)
 			}
 			return

@@ -146,6 +146,27 @@ func TestDrainTellsTheReader(t *testing.T) {
 	}
 }
 
+// The number in the last event is that of the tokens that came before it, also when the drain comes between a token and its
+// sending.
+func TestDrainCountsWhatWasSent(t *testing.T) {
+	for range 20 { // which of the two is first is up to a select
+		s := &service{group: sse.NewGroup(nil)}
+		s.think = func(n int) time.Duration {
+			if n == 3 {
+				s.group.BeginDrain()
+			}
+			return 0
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"prompt":"x"}`))
+		r.Header.Set("Content-Type", "application/json")
+		s.handler().ServeHTTP(w, r)
+		if body := w.Body.String(); strings.Count(body, "event: token\n") != 3 || !strings.Contains(body, `{"reason":"draining","tokens":3}`) {
+			t.Fatalf("body %q", body)
+		}
+	}
+}
+
 func TestGeneratorEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		enough := errors.New("enough")

@@ -100,8 +100,9 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 	// The stream's context ends when the reader hangs up or the server drains, and the generator with it.
 	for text, err := range generate(out.Context(), q.Prompt, s.think) {
 		if err == nil {
-			n++
-			err = send(out, "token", token{text})
+			if err = send(out, "token", token{text}); err == nil {
+				n++
+			}
 		}
 		if errors.Is(err, sse.ErrDraining) {
 			_ = out.Close(event("done", finish{"draining", n}))
