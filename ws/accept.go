@@ -95,7 +95,9 @@ func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotoc
 		return nil, &HandshakeError{Reason: "the response could not be sent", Err: err}
 	}
 	cfg := o.config()
-	cfg.handled = handled
+	if cfg.handled = handled; handled {
+		cfg.log = errorLog(r)
+	}
 	c := newConn(nc, true, subprotocol, early, cfg)
 	if !handled {
 		c.closeWith(r.Context())
@@ -198,7 +200,7 @@ func (c *Conn) closeWith(ctx context.Context) {
 	c.mu.Lock()
 	dead := c.dead()
 	if !dead {
-		c.undetach = stop
+		c.atEnd().undetach = stop
 	}
 	c.mu.Unlock()
 	if dead {
@@ -210,8 +212,13 @@ func (c *Conn) closeWith(ctx context.Context) {
 // before the handler returns; on a connection from Dial, or of Handler, it does nothing.
 func (c *Conn) Detach() {
 	c.mu.Lock()
-	stop := c.undetach
-	c.undetach = nil
+	var stop func() bool
+	if e := c.ending; e != nil {
+		stop, e.undetach = e.undetach, nil
+		if e.err == nil && e.done == nil && e.ctx == nil && e.closeBy == 0 && e.dropped == 0 {
+			c.ending = nil // it may go on for long
+		}
+	}
 	c.mu.Unlock()
 	if stop != nil {
 		stop()

@@ -60,9 +60,13 @@ type AcceptOptions struct {
 	// FrameTimeout is how long the peer may stay silent in the middle of a frame, counting only the time that somebody
 	// reads. 0: 30 s. Negative: for ever.
 	FrameTimeout time.Duration
-	// WriteTimeout is how long a write may make no progress because the peer does not read. It is what bounds the data
-	// that waits to go out: nothing is queued, so every writer keeps its own until its turn. 0: 2 min. Negative: for ever.
+	// WriteTimeout is how long sending may make no progress because the peer does not read. 0: 2 min. Negative: for ever.
 	WriteTimeout time.Duration
+	// QueueLimit is how many bytes wait in memory for a peer that reads slowly. When there are more, Write waits, and Send
+	// does what QueueFull says. 0 or negative: 256 KiB.
+	QueueLimit int
+	// QueueFull says what Send does when the queue is full. The zero value closes the connection with 1013.
+	QueueFull QueuePolicy
 	// CloseTimeout bounds the closing of the connection, all in all. 0 or negative: 5 s.
 	CloseTimeout time.Duration
 }

@@ -4,6 +4,7 @@ package ws
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 )
@@ -12,14 +13,16 @@ import (
 
 // loop is a stream that gives the same bytes at each Read and swallows what is written.
 type loop struct {
-	stream
+	net.Conn
 	frame []byte
 }
 
-func (l loop) Read(p []byte) (int, error)      { return copy(p, l.frame), nil }
-func (l loop) Write(p []byte) (int, error)     { return len(p), nil }
-func (l loop) SetReadDeadline(time.Time) error { return nil }
-func (l loop) Close() error                    { return nil }
+func (l loop) Read(p []byte) (int, error)       { return copy(p, l.frame), nil }
+func (l loop) Write(p []byte) (int, error)      { return len(p), nil }
+func (l loop) SetDeadline(time.Time) error      { return nil }
+func (l loop) SetReadDeadline(time.Time) error  { return nil }
+func (l loop) SetWriteDeadline(time.Time) error { return nil }
+func (l loop) Close() error                     { return nil }
 
 func TestEchoAllocatesNothing(t *testing.T) {
 	bothSides(t, func(t *testing.T, server bool) {
@@ -49,7 +52,7 @@ func TestIdleConnectionKeepsNoBuffers(t *testing.T) {
 	p.send(p.frame(opText, true, "hello"), p.frame(opPing, true, "x"), p.frame(opText, true, "again"))
 	expectRead(t, c, Text, "hello")
 	expectRead(t, c, Text, "again")
-	if c.in.buf != nil || c.in.early != nil || c.msg.partial != nil {
-		t.Errorf("%+v", c.in)
+	if c.msg.dst != nil || c.parser.cut != nil {
+		t.Errorf("%+v %+v", c.msg, c.parser)
 	}
 }

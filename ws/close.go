@@ -8,31 +8,24 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
 // How a connection ends.
 //
 // It begins with err being set, once, by whichever comes first:
 //
-//   - startClose: this side closes. A close frame is queued; what comes in is thrown away until the peer's has come.
-//   - fail: the peer broke the protocol or a limit. A close frame is queued; nothing further is parsed.
-//   - gotClose: the peer closes. The answer is queued; nothing further is parsed.
-//   - broken, CloseNow: there is nothing more to be said.
+//   - startClose: this side closes. A close frame is sent; what comes in is thrown away until the peer's has come.
+//   - fail: the peer broke the protocol or a limit. A close frame is sent; nothing further is parsed.
+//   - gotClose: the peer closes. The answer is sent; nothing further is parsed.
+//   - terminate, gone: there is nothing more to be said.
 //
-// Then whoever reads, or Close where nobody does, sees it through in finish: wait for the close frame to be written;
-// then the server half-closes and throws away what still comes until the peer's end, because closing with unread input
-// would reset the connection and the peer might lose the close frame; the client waits for the server's end (RFC 6455,
-// section 7.1.1). It ends with terminate: by finish, or by the timer when closeBy comes first.
-
-// queueClose is called with mu held.
-func (c *Conn) queueClose(code CloseCode, reason string) {
-	if c.control.close {
-		return
-	}
-	c.control.close, c.control.closeCode, c.control.closeReason = true, code, reason
-	c.closeBy = c.now() + c.cfg.closeTimeout
-	c.armLocked(c.closeBy)
-}
+// Our close frame is the last that the network accepts. Whoever reads goes on reading, and where nobody does the core is
+// told to. When both frames are there the server ends its direction and throws away what still comes until the peer's
+// end, because closing with unread input would reset the connection and the peer might lose the close frame; the client
+// waits for the server's end (RFC 6455, section 7.1.1). The network's Finish does the one, and reading on the other. The
+// alarm cuts it short at closeBy. In every case the network calls gone at last.
 
 // end sets the error that the connection ends with, unless there is one. Called with mu held.
 func (c *Conn) end(err error) bool {
@@ -40,34 +33,71 @@ func (c *Conn) end(err error) bool {
 		return false
 	}
 	c.err = err
+	c.atEnd().closeBy = c.now() + c.cfg.closeTimeout
 	c.closing.Store(true)
-	close(c.ending)
 	return true
 }
+
+// farewell sends the close frame, and nothing after it. It is called once.
+func (c *Conn) farewell(code CloseCode, reason string) {
+	var room [maxControl + maxHeader]byte
+	payload := appendClosePayload(make([]byte, 0, maxControl), code, reason)
+	sent := c.net.SendLast(c.appendControl(room[:0], opClose, payload)) == nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.saidClose = sent
+	c.arm(c.atEnd().closeBy)
+}
+
+// finish is called when nothing of the peer's is wanted any more. The alarm at closeBy comes before the network's own.
+func (c *Conn) finish(err error) { c.net.Finish(err, 2*c.cfg.closeTimeout) }
 
 func (c *Conn) startClose(err error, code CloseCode, reason string) {
 	c.mu.Lock()
 	began := c.end(err)
-	if began {
-		c.queueClose(code, reason)
-	}
 	c.mu.Unlock()
-	c.kick()
-	if began && c.cfg.handled {
-		c.spawn(c.seeThrough) // while events block, too
+	if !began {
+		return
+	}
+	c.farewell(code, reason)
+	c.net.Serve() // does nothing where somebody reads
+	if c.events != nil && !c.net.Listening() {
+		go c.closeDuringEvent()
+	}
+}
+
+// closeDuringEvent sees to a closing that was begun while an event was under way, in it perhaps. Until it returns nothing
+// can be read, so if that is not soon the peer's answer is not waited for. It ends with the connection.
+func (c *Conn) closeDuringEvent() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.closeTimeout)
+	defer cancel()
+	if err := c.net.Flush(ctx); err == nil && !c.net.Listening() {
+		c.finish(c.ended())
 	}
 }
 
 // fail ends the connection because of err and tells the peer. Also while closing: then nothing further is parsed.
 func (c *Conn) fail(err error, code CloseCode, reason string) {
 	c.mu.Lock()
-	c.failed, c.endErr = true, err
-	if c.end(err) {
-		c.queueClose(code, cutReason(reason))
-	}
+	c.failed, c.atEnd().err = true, err
+	began := c.end(err)
 	c.mu.Unlock()
+	if began {
+		c.farewell(code, cutReason(reason))
+	}
 	c.tellLimit(err)
-	c.kick()
+	c.finish(err)
+}
+
+// refuse is called by the reader for what the parser can't accept.
+func (c *Conn) refuse(err error) {
+	reason := err.Error()
+	if perr, ok := errors.AsType[*ProtocolError](err); ok {
+		reason = perr.Reason
+	} else if lerr, ok := errors.AsType[*LimitError](err); ok {
+		reason = lerr.Limit
+	}
+	c.fail(err, CloseStatus(err), reason)
 }
 
 // gotClose is called by the reader for the peer's close frame.
@@ -82,90 +112,75 @@ func (c *Conn) gotClose(payload []byte) {
 		why = io.ErrUnexpectedEOF
 	}
 	c.mu.Lock()
-	c.peerDone = true
-	if c.end(&CloseError{Code: code, Reason: reason, Err: why}) {
-		c.queueClose(code, "")
-	}
+	c.peerClosed = true
+	began := c.end(&CloseError{Code: code, Reason: reason, Err: why})
+	err := c.err
 	c.mu.Unlock()
-	c.kick()
-}
-
-// broken ends the connection because the stream did.
-func (c *Conn) broken(err error) {
-	c.terminate(&CloseError{Code: CloseAbnormal, Err: err}, true)
-}
-
-// hearOut is for how long a failed write looks for a close frame of the peer's.
-const hearOut = time.Second
-
-// writeFailed ends the connection because a write failed. A peer that has sent a close frame and is gone makes writes
-// fail before anybody has read its frame; what it had to say is the better error, so that is looked for first.
-func (c *Conn) writeFailed(ctx context.Context, err error) {
-	defer c.broken(err) // does nothing where a close frame was found and seen to
-	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) || c.closing.Load() {
-		return
+	if began {
+		c.farewell(code, "")
 	}
-	ctx, cancel := context.WithTimeout(ctx, hearOut)
-	defer cancel()
-	select {
-	case c.readLock <- struct{}{}:
-		defer c.readLock.unlock()
-		for err := error(nil); err == nil && !c.closing.Load(); {
-			_, err = c.step(ctx) // messages are thrown away: nobody could be answered
-		}
-	case <-ctx.Done():
-	case <-c.ending: // whoever reads has found out
+	if c.server {
+		c.finish(err)
 	}
-}
-
-// writeCancelled is called when a context ended in the middle of a write.
-func (c *Conn) writeCancelled() {
-	c.terminate(&CloseError{Code: CloseAbnormal, Local: true, Err: errWriteCancelled}, true)
 }
 
 var errWriteCancelled = fmt.Errorf("a context ended in the middle of a write: %w", net.ErrClosed)
 
-// sentClose lets those go on who wait for the close frame to be written.
-func (c *Conn) sentClose() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sentCloseLocked()
+// because makes the connection's error of the network's.
+func (c *Conn) because(err error) error {
+	switch {
+	case errors.Is(err, netio.ErrStalled):
+		return timeLimit("time that a write makes no progress", "WriteTimeout", c.cfg.writeTimeout, CloseAbnormal)
+	case errors.Is(err, netio.ErrCut):
+		return &CloseError{Code: CloseAbnormal, Local: true, Err: errWriteCancelled}
+	case errors.Is(err, net.ErrClosed):
+		return &CloseError{Code: CloseAbnormal, Local: true, Err: net.ErrClosed}
+	case errors.Is(err, io.EOF) && (c.parser.midFrame() || c.parser.inMessage): // nobody parses any more
+		err = io.ErrUnexpectedEOF
+	}
+	return &CloseError{Code: CloseAbnormal, Err: err}
 }
 
-func (c *Conn) sentCloseLocked() {
-	if !c.sentDone {
-		c.sentDone = true
-		close(c.closeSent)
+// lost takes note that the network's connection has ended, if it has, and reports that.
+func (c *Conn) lost() bool {
+	closed, ok := errors.AsType[*netio.ClosedError](c.net.Err())
+	if !ok {
+		return false
 	}
+	err := c.because(closed.Err)
+	c.mu.Lock()
+	first := c.end(err)
+	if e := c.atEnd(); e.err == nil && !c.peerClosed {
+		e.err = err
+	}
+	c.mu.Unlock()
+	if first {
+		c.tellLimit(err)
+	}
+	return true
 }
 
-// terminate closes the stream and lets everybody go who waits. Only the first call counts.
-func (c *Conn) terminate(err error, abrupt bool) {
+// terminate cuts the connection off. Only the first error counts.
+func (c *Conn) terminate(err error) {
 	c.mu.Lock()
-	if c.dead() {
-		c.mu.Unlock()
-		return
-	}
 	c.end(err)
-	if c.endErr == nil {
-		c.endErr = err
+	if e := c.atEnd(); e.err == nil {
+		e.err = err
 	}
-	close(c.done)
-	c.sentCloseLocked()
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-	undetach, group := c.undetach, c.group
-	c.undetach, c.group = nil, nil
+	c.mu.Unlock()
+	c.net.CloseNow(err)
+}
+
+// gone is the end: nobody reads, and the stream is closed. It lets everybody go who waits.
+func (c *Conn) gone() {
+	c.lost()
+	c.mu.Lock()
+	c.over, c.due = true, 0
+	undetach, group := c.atEnd().undetach, c.group
+	c.ending.undetach, c.group = nil, nil
+	err := c.err
 	c.mu.Unlock()
 
-	if abrupt {
-		abort(c.rw)
-	} else {
-		_ = c.rw.Close() // both sides have said all they had to
-	}
-	c.reading.close()
-	c.writing.close()
 	if undetach != nil {
 		undetach()
 	}
@@ -173,66 +188,75 @@ func (c *Conn) terminate(err error, abrupt bool) {
 	if group != nil {
 		group.remove(c)
 	}
-}
-
-// finish sees the closing through. The caller holds readLock, and err is set. It returns when the connection has
-// ended, at closeBy at the latest, or when ctx has; then a goroutine goes on with it.
-func (c *Conn) finish(ctx context.Context) {
-	for {
-		c.mu.Lock()
-		dead, parse := c.dead(), !c.failed && !c.peerDone
-		c.mu.Unlock()
-		switch {
-		case dead:
-			return
-		case ctx.Err() != nil:
-			if !c.seen {
-				c.seen = true
-				c.spawn(c.seeThrough)
-			}
-			return
-		case parse:
-			// Pieces of messages are thrown away; errors lead to failed, or dead, or are the context's.
-			_, _ = c.step(ctx)
-		default:
-			select {
-			case <-c.closeSent:
-				c.linger(ctx)
-			case <-ctx.Done():
-			}
-		}
-	}
-}
-
-// linger is the last part of finish: the close frame has been written, and nothing further is parsed.
-func (c *Conn) linger(ctx context.Context) {
-	if !c.halfClosed && (c.server || c.hasFailed()) {
-		c.halfClosed = true
-		half, ok := c.rw.(halfCloser)
-		if !ok || half.CloseWrite() != nil {
-			c.terminate(nil, false)
-			return
-		}
-	}
-	_ = withBuffer(smallBuffer, func(b []byte) error {
-		for {
-			_, err := c.receive(ctx, b[:cap(b)])
-			switch {
-			case err == nil, errors.Is(err, errInterrupted):
-			case ctx.Err() != nil && c.alive():
-				return nil
-			default:
-				c.terminate(nil, false)
-				return nil
-			}
-		}
-	})
-}
-
-func (c *Conn) hasFailed() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failed
+	e, running := c.atEnd(), c.running
+	cancel := e.cancel
+	if e.done != nil {
+		close(e.done)
+	}
+	c.told = true
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel(err)
+	}
+	if running {
+		c.tellClose()
+	}
+}
+
+// hearOut is for how long a failed write looks for a close frame of the peer's.
+const hearOut = time.Second
+
+// refused makes the error of a call of what the network said to what it was to send.
+func (c *Conn) refused(err error) error {
+	if c.lost() || c.closing.Load() {
+		return c.ended()
+	}
+	return &CloseError{Code: CloseAbnormal, Err: err} // it is being heard out
+}
+
+// writeFailed is refused for those who may wait. A peer that has sent a close frame and is gone makes writes fail before
+// anybody has read its frame; what it had to say is the better error, so the network lets us look for it.
+func (c *Conn) writeFailed(ctx context.Context, err error) error {
+	if _, closed := errors.AsType[*netio.ClosedError](err); !closed && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		c.lost() // if it was in mid-frame
+		return contextError(ctx, "write")
+	}
+	if c.lost() || c.closing.Load() {
+		return c.ended()
+	}
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return contextError(ctx, "write")
+	}
+	if c.events == nil || c.net.Listening() {
+		c.drain(ctx)
+		select {
+		case <-c.whenDone():
+			return c.ended()
+		case <-ctx.Done():
+		}
+	} // else an event is under way, and may be waiting for us
+	c.terminate(&CloseError{Code: CloseAbnormal, Err: err})
+	return c.ended()
+}
+
+// drain has the core read, in the place of the user once there is no Read under way: messages are thrown away, because
+// nobody could be answered.
+func (c *Conn) drain(ctx context.Context) {
+	if c.events != nil {
+		return // it reads
+	}
+	c.mu.Lock()
+	if !c.reads.enter(true) {
+		if c.queueUp(ctx, &c.reads, true, "write") != nil {
+			return
+		}
+		c.mu.Lock()
+	}
+	c.drained.Store(true)
+	c.reads.leave()
+	c.mu.Unlock()
+	c.net.Serve()
 }
 
 // Close closes the connection with a code and a reason: it sends a close frame, waits for the peer's, throwing away
@@ -245,6 +269,9 @@ func (c *Conn) hasFailed() bool {
 //
 // On a connection of Handler, Close does not wait: it begins the closing, which goes on by itself, and returns nil.
 func (c *Conn) Close(code CloseCode, reason string) error {
+	if c.net == nil {
+		return errNoConn
+	}
 	sent := code
 	if !code.onWire() && code != CloseNoStatus {
 		sent = CloseInternalError
@@ -253,40 +280,31 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 		reason = ""
 	}
 	c.startClose(&CloseError{Code: sent, Reason: reason, Local: true, Err: net.ErrClosed}, sent, reason)
-	if !c.cfg.handled {
-		c.see()
+	if c.events == nil {
+		c.net.Serve() // also where another call has begun, and its context has ended
+		<-c.whenDone()
 	}
 	if sent != code {
 		return fmt.Errorf("ws: close code %d must not be sent", code)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peerDone && c.control.closeTaken || c.cfg.handled && !c.dead() {
+	if c.peerClosed && c.saidClose || c.events != nil && !c.dead() {
 		return nil
 	}
-	return c.endErr
-}
-
-// see waits until the connection, which is closing, has ended.
-func (c *Conn) see() {
-	c.seeThrough()
-	c.wg.Wait()
-}
-
-// seeThrough reads where nobody else does, until the connection, which is closing, has ended.
-func (c *Conn) seeThrough() {
-	select {
-	case c.readLock <- struct{}{}:
-		c.finish(context.Background())
-		c.readLock.unlock()
-	case <-c.done:
-	}
+	return c.atEnd().err
 }
 
 // CloseNow closes the network connection without a closing handshake. The peer gets a 1006, and may not get what was
-// written last. After Close, or after a Read that returned an error, it does nothing. It returns nil.
+// written last. After Close, or after a Read that returned an error, it does nothing. It returns nil. On a connection of
+// Handler it does not wait for an event that is under way.
 func (c *Conn) CloseNow() error {
-	c.terminate(&CloseError{Code: CloseAbnormal, Local: true, Err: net.ErrClosed}, true)
-	c.wg.Wait()
+	if c.net == nil {
+		return nil
+	}
+	c.terminate(&CloseError{Code: CloseAbnormal, Local: true, Err: net.ErrClosed})
+	if c.events == nil {
+		<-c.whenDone()
+	}
 	return nil
 }

@@ -278,7 +278,7 @@ func TestClosingOutlivesTheContextOfTheRead(t *testing.T) {
 				p.send(make([]byte, 10_000)) // is thrown away
 				p.expectEOF()
 				p.Close()
-				<-c.done
+				<-c.whenDone()
 				expectAfter(t, start, 2*time.Second)
 			})
 		})
@@ -291,7 +291,7 @@ func TestAbandonedClosingEndsByItself(t *testing.T) {
 		c, p := wire(t, true, nil)
 		c.startClose(&CloseError{Code: CloseNormal, Local: true, Err: net.ErrClosed}, CloseNormal, "")
 		p.expectClose(CloseNormal)
-		<-c.done
+		<-c.whenDone()
 		expectAfter(t, start, 5*time.Second)
 	})
 }
@@ -405,7 +405,7 @@ func TestEndWithoutACloseFrame(t *testing.T) {
 
 func TestCloseNowUnblocksEverybody(t *testing.T) {
 	bubble(t, func(t *testing.T, start time.Time) {
-		c, _ := wireOver(t, true, nil, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(10) })
+		c, _ := wireOver(t, true, func(o *AcceptOptions) { o.QueueLimit = 1 }, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(10) })
 		errs := make(chan error, 6)
 		go func() { _, _, err := c.Read(t.Context()); errs <- err }()
 		go func() { _, _, err := c.Reader(t.Context()); errs <- err }()

@@ -11,18 +11,26 @@ import (
 //
 // When ctx ends, so does the reading, and nothing else.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	var err error
+	if ctx == nil {
+		ctx, err = context.Background(), errNilContext
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	started := c.spawn(func() { // ends with the connection, or with ctx
+	if err == nil {
+		err = c.ended()
+	}
+	if err != nil {
+		cancel(err)
+		return ctx
+	}
+	go func() { // ends with the connection, or with ctx
 		_, _, err := c.Reader(ctx)
 		if err == nil {
 			const reason = "no messages are expected"
 			c.startClose(&CloseError{Code: ClosePolicyViolation, Reason: reason, Local: true, Err: net.ErrClosed}, ClosePolicyViolation, reason)
-			_, _, err = c.Reader(context.Background()) // sees the closing through
+			_, _, err = c.Reader(context.Background()) // waits for the end
 		}
 		cancel(err)
-	})
-	if !started {
-		cancel(c.ended())
-	}
+	}()
 	return ctx
 }

@@ -1,6 +1,12 @@
 package ws
 
-import "time"
+import (
+	"log"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
+)
 
 // What the zero options mean.
 const (
@@ -9,6 +15,7 @@ const (
 	defaultHandshakeTimeout = 10 * time.Second
 	defaultMessageLimit     = 1 << 20
 	defaultFrameLimit       = 10_000
+	defaultQueueLimit       = 256 << 10
 	defaultPingInterval     = 30 * time.Second
 	defaultPongTimeout      = 15 * time.Second
 	defaultFrameTimeout     = 30 * time.Second
@@ -20,6 +27,8 @@ const (
 type config struct {
 	messageLimit int64 // negative: none
 	frameLimit   int   // negative: none
+	queueLimit   int   // 0: the default
+	queueFull    QueuePolicy
 	pingInterval time.Duration
 	pongTimeout  time.Duration
 	frameTimeout time.Duration
@@ -27,12 +36,15 @@ type config struct {
 	closeTimeout time.Duration // never off
 	observer     *Observer     // or nil
 	handled      bool          // it is a connection of Handler, in callback form
+	log          *log.Logger   // where the panics of its events go; nil: the standard one
 }
 
 func (o *AcceptOptions) config() config {
 	return config{
 		messageLimit: orDefault(o.MessageLimit, defaultMessageLimit),
 		frameLimit:   orDefault(o.FrameLimit, defaultFrameLimit),
+		queueLimit:   positive(o.QueueLimit, defaultQueueLimit),
+		queueFull:    o.QueueFull,
 		pingInterval: orOff(o.PingInterval, defaultPingInterval),
 		pongTimeout:  orOff(o.PongTimeout, defaultPongTimeout),
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
@@ -46,6 +58,8 @@ func (o *DialOptions) config() config {
 	return config{
 		messageLimit: orDefault(o.MessageLimit, defaultMessageLimit),
 		frameLimit:   orDefault(o.FrameLimit, defaultFrameLimit),
+		queueLimit:   positive(o.QueueLimit, defaultQueueLimit),
+		queueFull:    o.QueueFull,
 		pingInterval: orOff(o.PingInterval, defaultPingInterval),
 		pongTimeout:  orOff(o.PongTimeout, defaultPongTimeout),
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
@@ -53,6 +67,44 @@ func (o *DialOptions) config() config {
 		closeTimeout: positive(o.CloseTimeout, defaultCloseTimeout),
 		observer:     o.Observer,
 	}
+}
+
+// shared is a config as connections have it, in common: it is larger than what many of them have for themselves.
+type shared struct {
+	config
+	net netio.Config
+}
+
+// recent holds the configs that were used last. A program has few; one that makes new options for each connection pays
+// for that with memory.
+var recent struct {
+	mu   sync.Mutex
+	all  [8]*shared
+	next int
+}
+
+// share returns what the connections with this config have in common.
+func (g config) share() *shared {
+	recent.mu.Lock()
+	defer recent.mu.Unlock()
+	for _, s := range recent.all {
+		if s != nil && s.config == g {
+			return s
+		}
+	}
+	s := &shared{config: g, net: netio.Config{
+		QueueLimit:   g.queueLimit,
+		Policy:       netio.Refuse, // ours is applied by Send
+		WriteTimeout: g.writeTimeout,
+		Linger:       g.closeTimeout,
+		HearOut:      hearOut,
+	}}
+	if g.writeTimeout == 0 {
+		s.net.WriteTimeout = -1
+	}
+	recent.all[recent.next] = s
+	recent.next = (recent.next + 1) % len(recent.all)
+	return s
 }
 
 // orDefault is v, or d where v is zero.
@@ -72,7 +124,7 @@ func orOff(v, d time.Duration) time.Duration {
 }
 
 // positive is v, or d where v is zero or negative.
-func positive(v, d time.Duration) time.Duration {
+func positive[T int | time.Duration](v, d T) T {
 	if v <= 0 {
 		return d
 	}

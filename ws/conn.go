@@ -2,10 +2,13 @@ package ws
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
 // Conn is a WebSocket connection, made by Accept, Handler or Dial.
@@ -18,86 +21,110 @@ import (
 // a *LimitError.
 type Conn struct {
 	// Immutable after newConn.
-	rw          stream
+	net         *netio.Conn // nil only in a Conn that was made by nobody; guards itself
+	cfg         *shared
+	events      *Events // of a connection of Handler, else nil; written before the core is told to read
+	subprotocol *string // nil: none
 	server      bool
-	subprotocol string
-	cfg         config
-	epoch       time.Time     // what now counts from
-	done        chan struct{} // closed by terminate: the stream is closed, nobody waits any more
-	ending      chan struct{} // closed when err is set
-	closeSent   chan struct{} // closed when our close frame is written, or never will be; see sentClose
 
-	// The reading side, owned by who holds readLock. It is held for one call of Read, never between calls.
-	readLock   lock
-	parser     parser
-	in         inBuffer
-	msg        incoming
-	reading    watch
-	halfClosed bool // the sending side of the stream is closed
-	seen       bool // a goroutine sees the closing through
+	// The reading side, owned by who holds the network's reader role: Data and Room run there. msg is prepared by the
+	// goroutine that is about to pump, which is inside reads.
+	deaf   bool   // nothing further is parsed: the peer has closed, or broken the protocol
+	fed    uint32 // net.Activity of the last Data
+	parser parser
+	msg    incoming
 
-	// The writing side. Lock order: msgLock, then frameLock. msgLock is held for a message, frameLock for a frame, so
-	// that control frames can go between the frames of a message.
-	msgLock   lock
-	frameLock lock
-	writing   watch
-
-	pulse pulse
-
-	// closing is set, under mu, together with err; it is for those who only want to look.
+	// Read without the lock. closing is set, under mu, together with err. drained says that messages are thrown away,
+	// because a goroutine of this package reads in the place of a user's.
 	closing atomic.Bool
-	// due is when timer fires, 0 when it is not armed; it is set under mu.
-	due atomic.Int64
+	drained atomic.Bool
 
-	mu       sync.Mutex // never held across I/O or a wait
-	err      error      // why the connection is ending or has ended; set once
-	endErr   error      // what kept the two sides from exchanging close frames
-	failed   bool       // by a violation of the peer's: nothing further is parsed
-	peerDone bool       // the peer's close frame has come
-	sentDone bool       // closeSent is closed
-	control  controlQueue
+	mu         sync.Mutex // never held across I/O, a wait, or foreign code. It comes before the network's own
+	failed     bool       // by a violation of the peer's: nothing further is parsed
+	peerClosed bool       // the peer's close frame has come
+	saidClose  bool       // ours was accepted by the network
+	over       bool       // the stream is closed, nobody waits any more
+	told       bool       // gone has run
+	running    bool       // of a connection of Handler: Open has returned, or there is none
+	reads      turnstile
+	writes     turnstile
+	pulse      pulse
+	err        error         // why the connection is ending or has ended; set once
+	due        time.Duration // when the alarm rings, 0 when it is not set
+	pings      pings
+	pongs      *pongs  // nil while none waits
+	ending     *ending // nil until somebody asks, or it ends
+	group      *Group  // that it is in
+	value      any
+}
+
+// ending is what a connection needs at its end, and what few need before.
+type ending struct {
+	dropped int           // messages that Send had no room for
+	err     error         // what kept the two sides from exchanging close frames
+	closeBy time.Duration // when it is cut
+	done    chan struct{} // closed when it has ended; nil until somebody asks
+	ctx     context.Context
+	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks
+
 	undetach func() bool // keeps the end of the handler from closing the connection
-	group    *Group      // that it is in
-	value    any
-	timer    *time.Timer
-	closeBy  time.Duration // when a connection that is closing is cut
+}
 
-	// The goroutines that a connection needs now and then. Added to under mu, while not done.
-	wg sync.WaitGroup
+// atEnd returns c.ending. Called with mu held.
+func (c *Conn) atEnd() *ending {
+	if c.ending == nil {
+		c.ending = new(ending)
+	}
+	return c.ending
 }
 
 // newConn takes the stream over. early is what it has already sent.
-func newConn(rw stream, server bool, subprotocol string, early []byte, cfg config) *Conn {
-	c := &Conn{
-		rw:          rw,
-		server:      server,
-		subprotocol: subprotocol,
-		cfg:         cfg,
-		epoch:       time.Now(),
-		done:        make(chan struct{}),
-		ending:      make(chan struct{}),
-		closeSent:   make(chan struct{}),
-		readLock:    newLock(),
-		msgLock:     newLock(),
-		frameLock:   newLock(),
+func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg config) *Conn {
+	c := &Conn{server: server, cfg: cfg.share()}
+	if subprotocol != "" {
+		c.subprotocol = &subprotocol
+	}
+	if cfg.handled {
+		c.events = new(Events)
 	}
 	c.parser.init(server, cfg.messageLimit, cfg.frameLimit)
-	c.in.early = early
-	c.reading.expire = rw.SetReadDeadline
-	c.writing.kill = c.writeCancelled
+	c.pulse.heard = c.now() // the handshake was a sign of life
+	c.net = netio.New(nc, (*protocol)(c), &c.cfg.net, early)
 	c.tellOpened()
-	c.armKeepalive()
+	if c.cfg.pingInterval > 0 {
+		c.mu.Lock()
+		c.arm(c.pulse.heard + c.cfg.pingInterval)
+		c.mu.Unlock()
+	}
 	return c
 }
 
+// errNoConn is what a Conn that nobody made returns.
+var errNoConn = fmt.Errorf("ws: this Conn was made by none of Accept, Handler and Dial: %w", net.ErrClosed)
+
 // Subprotocol is the application protocol that was agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string {
+	if c.subprotocol == nil {
+		return ""
+	}
+	return *c.subprotocol
+}
 
 // LocalAddr is this side's network address.
-func (c *Conn) LocalAddr() net.Addr { return c.rw.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	if c.net == nil {
+		return nil
+	}
+	return c.net.LocalAddr()
+}
 
 // RemoteAddr is the network address of the peer, or of the proxy before it.
-func (c *Conn) RemoteAddr() net.Addr { return c.rw.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.net == nil {
+		return nil
+	}
+	return c.net.RemoteAddr()
+}
 
 // SetValue keeps v with the connection for Value: a user, a session.
 func (c *Conn) SetValue(v any) {
@@ -113,12 +140,38 @@ func (c *Conn) Value() any {
 	return c.value
 }
 
-// now is the connection's age, never 0.
-func (c *Conn) now() time.Duration { return time.Since(c.epoch) + 1 }
+// Context returns a context that ends when the connection has ended; its cause is the error that it ended with. It is
+// made for the first caller, and all get the same one.
+func (c *Conn) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.atEnd()
+	if e.ctx == nil {
+		e.ctx, e.cancel = context.WithCancelCause(context.Background())
+		if c.net == nil {
+			e.cancel(errNoConn)
+		} else if c.over {
+			e.cancel(c.err)
+		}
+	}
+	return e.ctx
+}
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// began is what now counts from: a Duration takes a third of a Time's memory.
+var began = time.Now()
+
+// now is a time by the monotonic clock, above 0 also in a testing/synctest bubble, where it is the year 2000.
+func (c *Conn) now() time.Duration { return time.Since(began) + 100*365*24*time.Hour }
 
 // ended returns the error that the connection is ending or has ended with, or nil.
 func (c *Conn) ended() error {
 	if !c.closing.Load() {
+		if c.net == nil {
+			return errNoConn
+		}
 		return nil
 	}
 	c.mu.Lock()
@@ -126,49 +179,24 @@ func (c *Conn) ended() error {
 	return c.err
 }
 
-// dead reports whether terminate has run. Called with mu held.
-func (c *Conn) dead() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}
+// dead reports whether the connection has ended. Called with mu held.
+func (c *Conn) dead() bool { return c.over || c.net == nil }
 
-func (c *Conn) alive() bool {
+// whenDone returns a channel that is closed when the connection has ended.
+func (c *Conn) whenDone() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.dead()
+	return c.doneLocked()
 }
 
-// spawn runs f in a goroutine that Close and CloseNow wait for. f must end when the connection does. It is not run on
-// a connection that has ended.
-func (c *Conn) spawn(f func()) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dead() {
-		return false
-	}
-	c.wg.Go(f)
-	return true
-}
-
-// acquire waits for the lock, as long as ctx and the connection last. The connection's error goes before the context's.
-func (c *Conn) acquire(ctx context.Context, l lock, op string) error {
-	if ctx.Err() == nil {
-		if l.try() {
-			return nil
-		}
-		select {
-		case l <- struct{}{}:
-			return nil
-		case <-ctx.Done():
-		case <-c.done:
+// doneLocked is whenDone with mu held.
+func (c *Conn) doneLocked() <-chan struct{} {
+	e := c.atEnd()
+	if e.done == nil {
+		e.done = make(chan struct{})
+		if c.told || c.net == nil {
+			close(e.done)
 		}
 	}
-	if err := c.ended(); err != nil {
-		return err
-	}
-	return contextError(ctx, op)
+	return e.done
 }

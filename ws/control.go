@@ -1,95 +1,17 @@
 package ws
 
 import (
-	"context"
-	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"slices"
-	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
-// maxPongs is how many pongs may wait to go out. When they are as many, the peer does not read, and only its latest
-// ping is still answered (RFC 6455, section 5.5.3).
-const maxPongs = 16
+// Control frames are never waited for: the network has some room for them beyond what the queue's limit leaves to
+// messages. So neither the reader, which answers pings and closes, nor the alarm ever waits for a peer that does not
+// read.
 
-// controlQueue holds the control frames that are to be written. Guarded by Conn.mu. Whoever queues calls kick; a
-// goroutine that holds the frameLock writes them out and ends. So neither the reader, which answers pings and closes,
-// nor the timer ever waits for a peer that does not read.
-type controlQueue struct {
-	pongs []pong
-
-	// A ping's payload is its number, so that a pong answers it and all before it.
-	ping    bool          // one is queued
-	pingID  uint64        // the latest number given
-	written uint64        // the latest number written
-	times   [8]sentPing   // of the latest pings
-	keep    bool          // the keepalive wants to know when the queued ping is written
-	waiters []*pingWaiter // callers of Ping
-	rtt     time.Duration
-
-	// The one close frame of this connection.
-	close       bool // queued
-	closeTaken  bool // being written, or written
-	closeCode   CloseCode
-	closeReason string
-}
-
-type pong struct {
-	n    uint8
-	data [maxControl]byte
-}
-
-type sentPing struct {
-	id uint64
-	at time.Duration
-}
-
-type pingWaiter struct {
-	id       uint64
-	answered chan struct{} // closed under mu when the pong comes
-}
-
-func (q *controlQueue) pending() bool {
-	return !q.closeTaken && (len(q.pongs) > 0 || q.ping || q.close)
-}
-
-// addPong queues the answer to a ping.
-func (q *controlQueue) addPong(payload []byte) {
-	if len(q.pongs) < maxPongs {
-		q.pongs = append(q.pongs, pong{})
-	}
-	p := &q.pongs[len(q.pongs)-1]
-	p.n = uint8(copy(p.data[:], payload))
-}
-
-// take appends what is queued, as frames, and empties the queue. After a close frame there is never anything more.
-func (q *controlQueue) take(dst []byte, now time.Duration, frame func(dst []byte, op opcode, payload []byte) []byte) []byte {
-	if q.closeTaken {
-		return dst
-	}
-	for i := range q.pongs {
-		dst = frame(dst, opPong, q.pongs[i].data[:q.pongs[i].n])
-	}
-	q.pongs = nil // an idle connection keeps nothing
-	if q.ping {
-		// Noted before it is written: the answer may be quick.
-		q.ping, q.written = false, q.pingID
-		q.times[q.pingID%uint64(len(q.times))] = sentPing{q.pingID, now}
-		dst = frame(dst, opPing, binary.BigEndian.AppendUint64(nil, q.pingID))
-	}
-	if q.close {
-		q.closeTaken = true
-		dst = frame(dst, opClose, appendClosePayload(nil, q.closeCode, q.closeReason))
-	}
-	return dst
-}
-
-func (c *Conn) appendControl(dst []byte, op opcode, payload []byte) []byte {
-	return appendFrame(dst, c.frameHeader(op, true), payload)
-}
-
-// frameHeader is a header without its length. Mask keys come from the runtime's ChaCha8, which the operating system
-// seeds: they can't be predicted (RFC 6455, section 10.3).
 func (c *Conn) frameHeader(op opcode, fin bool) header {
 	h := header{opcode: op, fin: fin}
 	if !c.server {
@@ -98,144 +20,100 @@ func (c *Conn) frameHeader(op opcode, fin bool) header {
 	return h
 }
 
-// kick has queued control frames written, if nobody holds the frameLock; who does will kick when it lets go.
-func (c *Conn) kick() {
-	if c.frameLock.try() {
-		c.handOver()
-	}
+func (c *Conn) appendControl(dst []byte, op opcode, payload []byte) []byte {
+	return appendFrame(dst, c.frameHeader(op, true), payload)
 }
 
-// handOver passes the frameLock, which the caller holds, to a goroutine that writes what is queued.
-func (c *Conn) handOver() {
-	if !c.spawn(c.writeControl) {
-		c.frameLock.unlock()
+// sendControl sends a ping or a pong.
+func (c *Conn) sendControl(op opcode, payload []byte) error {
+	var room [maxControl + maxHeader]byte
+	err := c.net.SendUrgent(c.appendControl(room[:0], op, payload))
+	if errors.Is(err, netio.ErrFull) {
+		return c.queueFull(0)
 	}
+	if err != nil {
+		return c.refused(err)
+	}
+	return nil
 }
 
-// unlockFrame lets go of the frameLock and sees to it that what was queued meanwhile is written. Queuing comes before
-// trying the lock, and letting go before looking, so nothing is left lying.
-func (c *Conn) unlockFrame() {
-	c.frameLock.unlock()
+// maxPongs is how many pongs may wait to go out. When they are as many, the peer does not read, and only its latest
+// ping is still answered (RFC 6455, section 5.5.3).
+const maxPongs = 16
+
+// pongs is what is known of answers that wait. Guarded by Conn.mu.
+type pongs struct {
+	at       []uint32 // net.Position of each, at most maxPongs
+	late     []byte   // the payload of the latest, which was not sent, because there are as many; nil if there is none
+	notified bool     // sendLate will be called
+	sending  bool     // sendLate is sending
+}
+
+// answer is called by the reader for a ping.
+func (c *Conn) answer(payload []byte) {
 	c.mu.Lock()
-	pending := c.control.pending() && !c.dead()
-	c.mu.Unlock()
-	if pending {
-		c.kick()
-	}
-}
-
-// writeControl writes what is queued, once, and ends. It holds the frameLock. No context breaks into it: half a
-// control frame would end the connection.
-func (c *Conn) writeControl() {
-	_ = withBuffer(smallBuffer, func(b []byte) error {
-		c.mu.Lock()
-		began := c.now()
-		b = c.control.take(b, began, c.appendControl)
-		pinged := c.control.keep
-		c.control.keep = false
-		closes := c.control.closeTaken
+	if c.err != nil { // RFC 6455, section 5.5.2: unless a close frame has come or gone
 		c.mu.Unlock()
-		if len(b) == 0 {
-			return nil
+		return
+	}
+	q := c.pongs
+	if q != nil {
+		_, sent := c.net.Position()
+		q.at = slices.DeleteFunc(q.at, func(at uint32) bool { return int32(sent-at) >= 0 })
+		if len(q.at) == maxPongs || q.sending {
+			c.answerLater(payload)
+			c.mu.Unlock()
+			return
 		}
-		err := c.send(b)
-		switch {
-		case err != nil:
-			c.writeFailed(context.Background(), err)
-		case closes:
-			c.sentClose()
-		case pinged:
-			c.pingWritten(began)
-		}
-		return err // told already
-	})
-	c.unlockFrame()
-}
-
-// sendPing queues a ping, or joins the one that is queued, and returns its number.
-func (c *Conn) sendPing(keepalive bool) {
-	c.mu.Lock()
-	if c.err == nil {
-		c.queuePing()
-		c.control.keep = c.control.keep || keepalive
+		q.late = nil
 	}
 	c.mu.Unlock()
-	c.kick()
-}
-
-// queuePing is called with mu held.
-func (c *Conn) queuePing() uint64 {
-	if !c.control.ping {
-		c.control.ping = true
-		c.control.pingID++
+	err := c.sendControl(opPong, payload)
+	accepted, sent := c.net.Position()
+	if err == nil && accepted == sent && q == nil {
+		return // it has left
 	}
-	return c.control.pingID
-}
-
-// gotPong is called by the reader. A pong that answers no ping of ours is ignored (RFC 6455, section 5.5.3).
-// The result says whether it does.
-func (c *Conn) gotPong(payload []byte) bool {
-	if len(payload) != 8 {
-		return false
-	}
-	id := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := &c.control
-	sent := &q.times[id%uint64(len(q.times))]
-	if id == 0 || id > q.written {
-		return false
+	if c.pongs == nil {
+		c.pongs = new(pongs)
 	}
-	first := sent.id == id
-	if first {
-		q.rtt = max(1, c.now()-sent.at)
-		sent.id = 0
+	if err == nil {
+		c.pongs.at = append(c.pongs.at, accepted)
 	}
-	q.waiters = slices.DeleteFunc(q.waiters, func(w *pingWaiter) bool {
-		if w.id <= id {
-			close(w.answered)
-			return true
-		}
-		return false
-	})
-	return first
+	c.answerLater(nil)
+	if err != nil && c.err == nil {
+		c.answerLater(payload)
+	}
 }
 
-// Ping sends a ping and waits for its answer. Somebody must be reading meanwhile: Read, Messages or CloseRead in
-// another goroutine.
-//
-// On a connection of Handler, Ping does not wait: the answer comes as Events.Pong.
-func (c *Conn) Ping(ctx context.Context) error {
-	if err := c.ended(); err != nil {
-		return err
+// answerLater keeps the payload, if not nil, until all that was accepted has been sent. c.mu is held.
+func (c *Conn) answerLater(payload []byte) {
+	q := c.pongs
+	if payload != nil {
+		q.late = append(q.late[:0], payload...)
+		if q.late == nil {
+			q.late = []byte{}
+		}
 	}
-	if ctx.Err() != nil {
-		return contextError(ctx, "ping")
+	if !q.notified {
+		q.notified = true
+		c.net.NotifyWritable(c.sendLate)
 	}
+}
+
+// sendLate runs when all that was accepted has been sent.
+func (c *Conn) sendLate() {
 	c.mu.Lock()
-	if err := c.err; err != nil {
+	defer c.mu.Unlock()
+	q := c.pongs
+	q.at, q.sending = nil, true
+	for q.late != nil && c.err == nil {
+		late := q.late
+		q.late = nil
 		c.mu.Unlock()
-		return err
-	}
-	if c.cfg.handled {
-		c.queuePing()
-		c.mu.Unlock()
-		c.kick()
-		return nil
-	}
-	w := &pingWaiter{id: c.queuePing(), answered: make(chan struct{})}
-	c.control.waiters = append(c.control.waiters, w)
-	c.mu.Unlock()
-	c.kick()
-	select {
-	case <-w.answered:
-		return nil
-	case <-ctx.Done():
+		_ = c.sendControl(opPong, late) // there is room, or the connection has ended
 		c.mu.Lock()
-		c.control.waiters = slices.DeleteFunc(c.control.waiters, func(o *pingWaiter) bool { return o == w })
-		c.mu.Unlock()
-		return contextError(ctx, "ping")
-	case <-c.done:
-		return c.ended()
 	}
+	c.pongs = nil // an idle connection keeps nothing
 }

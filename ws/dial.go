@@ -266,7 +266,7 @@ func dialOnce(ctx context.Context, u *url.URL, header http.Header, o *DialOption
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(longAgo) }) // else Close will end it
 	c, e := handshake(nc, req, key, o)
 	if !stop() && e == nil {
-		c.terminate(nil, true)
+		_ = c.CloseNow() // always nil
 		e = &HandshakeError{Reason: "the handshake was cut off", Err: contextError(ctx, "dial")}
 	}
 	if e != nil {

@@ -51,5 +51,7 @@ type DialOptions struct {
 	PongTimeout  time.Duration
 	FrameTimeout time.Duration
 	WriteTimeout time.Duration
+	QueueLimit   int
+	QueueFull    QueuePolicy
 	CloseTimeout time.Duration
 }

@@ -15,6 +15,16 @@ var (
 	// ErrDraining is returned by Group.Add, and inside the HandshakeError of Accept, once the group drains.
 	ErrDraining = errors.New("ws: group is draining")
 
+	// ErrFull is returned by TrySend when a connection takes no more for the moment, and matched by the error of Send. It
+	// has a method Full() bool.
+	ErrFull error = fullError{}
+
+	// ErrNotServer is returned by TrySend on a client's connection: what a client sends must be masked.
+	ErrNotServer = errors.New("ws: TrySend is for servers: a client has to mask its frames")
+
+	// ErrBadFrame is returned by TrySend for what AppendFrame has not made.
+	ErrBadFrame = errors.New("ws: TrySend: not whole messages, each in one unmasked frame")
+
 	// ErrReadByHandler is returned by the methods that read, on a connection of Handler: what comes goes to its Events.
 	ErrReadByHandler = errors.New("ws: the connection is read by Handler")
 

@@ -40,14 +40,15 @@ type Events struct {
 //
 // All methods of Conn may be called from anywhere, also from events, but for four things:
 //
-//   - Close never waits: it has the close frame sent and returns nil, and the closing goes on by itself.
+//   - Close never waits: it has the close frame sent and returns nil, and the closing goes on by itself. While an event is
+//     under way nothing can be read, so if that does not return at once the peer's answer is not waited for.
 //   - Ping never waits for the answer, which comes as Events.Pong.
 //   - The methods that read (Read, ReadAppend, Reader, Messages, CloseRead, and what stands on them) return
 //     ErrReadByHandler.
 //   - Detach does nothing: the end of the HTTP handler is no end for the connection.
 //
-// Nothing is queued in this form either. A Write to a peer that does not read waits, in an event as anywhere, with its
-// context and for WriteTimeout at most.
+// A Write to a peer that does not read waits once the queue is full, in an event as anywhere, with its context and for
+// WriteTimeout at most. Send never waits.
 func Handler(opts *AcceptOptions, open func(c *Conn, r *http.Request) Events) http.Handler {
 	h := &handler{open: open}
 	if opts != nil {
@@ -66,28 +67,31 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	l := &callbacks{c: c}
-	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
-		l.log = srv.ErrorLog
-	}
 	opened := false
 	defer func() {
 		if !opened { // it has panicked
 			c.closeInternal()
 			return
 		}
-		go l.run() // ends when the connection has, and Close has returned
+		c.open()
 	}()
 	if h.open != nil {
-		l.ev = h.open(c, r)
+		*c.events = h.open(c, r)
 	}
 	opened = true
 }
 
 // logger is where the panic of an event is told by default, the same as net/http has it.
-func (l *callbacks) logger() *log.Logger {
-	if l.log != nil {
-		return l.log
+func (c *Conn) logger() *log.Logger {
+	if c.cfg.log != nil {
+		return c.cfg.log
 	}
 	return log.Default()
+}
+
+func errorLog(r *http.Request) *log.Logger {
+	if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		return srv.ErrorLog
+	}
+	return nil
 }

@@ -232,11 +232,11 @@ func TestStallCountsOnlyWhileSomebodyReads(t *testing.T) {
 	})
 }
 
-// Nothing is queued for a peer that does not read: the writers wait, with their contexts, and at last the connection
+// For a peer that does not read the writers wait once the queue is full, with their contexts, and at last the connection
 // is given up.
 func TestWriteWithoutProgressEndsTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, start time.Time) {
-		c, _ := wireOver(t, true, nil, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(100) })
+		c, _ := wireOver(t, true, func(o *AcceptOptions) { o.QueueLimit = 1 }, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(100) })
 		second := make(chan error, 1)
 		go func() {
 			time.Sleep(time.Second)
@@ -251,15 +251,18 @@ func TestWriteWithoutProgressEndsTheConnection(t *testing.T) {
 	})
 }
 
+// writePart is a part of a large message.
+const writePart = 256 << 10
+
 func TestSlowWriteWithProgressLivesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, start time.Time) {
 		c, p := wireOver(t, true, func(o *AcceptOptions) { o.WriteTimeout = time.Minute }, func() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(1000) })
-		size := 10 * maxWrite
+		size := 10 * writePart
 		var reader sync.WaitGroup
 		defer reader.Wait()
 		defer c.CloseNow()
 		reader.Go(func() {
-			b := make([]byte, maxWrite/10)
+			b := make([]byte, writePart/10)
 			for {
 				time.Sleep(5 * time.Second)
 				for n := 0; n < len(b); {
@@ -337,7 +340,7 @@ func TestPingCanBeCancelled(t *testing.T) {
 		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		if len(c.control.waiters) != 0 {
+		if len(c.pings.under.waiters) != 0 {
 			t.Error("a waiter was left behind")
 		}
 		go func() {

@@ -30,7 +30,7 @@ type netConn struct {
 
 // Read gives the message's reader the context of the moment: when a deadline has passed and been moved, it is another.
 func (n *netConn) Read(p []byte) (int, error) {
-	n.reading <- struct{}{}
+	n.reading.lock()
 	defer n.reading.unlock()
 	ctx := n.read.context()
 	for {

@@ -57,7 +57,7 @@ func (o *Observer) tellRefused(r *http.Request, err error) {
 // tellReceived is called when the parser has come to the end of a message.
 func (c *Conn) tellReceived() {
 	if o := c.cfg.observer; o != nil && o.Received != nil {
-		o.Received(c, c.parser.typ, c.parser.size)
+		o.Received(c, MessageType(c.parser.typ), c.parser.size)
 	}
 }
 

@@ -1,37 +1,41 @@
 package ws
 
-import "math"
+import (
+	"math"
+	"unicode/utf8"
+)
 
 // parser turns bytes into messages and control frames. It is a state machine that is fed: it does no I/O, never
 // blocks, and keeps its place at every byte, also inside a header. Whoever owns the connection's reading side owns
 // the parser; a blocking Read and a core that pushes what it has received use it alike.
 //
-// States: in a header (haveHeader < its size, inFrame false), in a payload (inFrame true, left bytes to come), and
-// across both, in a message or not. Control frames may stand between the fragments of a message.
+// States: in a header (cut, inFrame false), in a payload (inFrame true, left bytes to come), and across both, in a
+// message or not. Control frames may stand between the fragments of a message.
 type parser struct {
 	// Immutable after init.
+	maxMessage int64 // bytes; math.MaxInt-1: no limit
+	maxFrames  int32 // a message; math.MaxInt32: no limit
 	fromClient bool  // masks are required; otherwise they are forbidden
-	maxMessage int64 // bytes; math.MaxInt64: no limit
-	maxFrames  int   // a message; math.MaxInt: no limit
-
-	// The header under way.
-	head     [maxHeader]byte
-	haveHead uint8
 
 	// The frame under way.
 	inFrame bool
 	frame   header // its key turns as the payload is unmasked
 	left    int64  // bytes of payload to come
+	cut     *cut   // nil, unless bytes of a header or of a control frame have come and others have not
 
 	// The message under way.
-	inMessage bool
-	typ       MessageType
 	size      int64 // bytes declared by its frames so far
-	frames    int
+	frames    int32
+	typ       opcode
+	inMessage bool
 	text      textCheck
+}
 
-	// The control frame under way.
+// cut keeps the beginning of a header, or of a control frame, whose end has not come with it. That is rare.
+type cut struct {
+	head        [maxHeader]byte
 	control     [maxControl]byte
+	haveHead    uint8
 	haveControl uint8
 }
 
@@ -39,10 +43,10 @@ func (p *parser) init(fromClient bool, maxMessage int64, maxFrames int) {
 	if maxMessage < 0 || maxMessage > math.MaxInt-1 { // a message is one slice, also where int has 32 bits
 		maxMessage = math.MaxInt - 1
 	}
-	if maxFrames < 0 {
-		maxFrames = math.MaxInt
+	if maxFrames < 0 || maxFrames > math.MaxInt32 {
+		maxFrames = math.MaxInt32
 	}
-	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, maxFrames
+	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, int32(maxFrames)
 }
 
 // event is what a step of the parser came to: nothing, a piece of a message, or a whole control frame.
@@ -54,7 +58,7 @@ type event struct {
 	last  bool // it ends the message
 	// Of a control frame:
 	opcode opcode
-	// Unmasked. A piece's data aliases the bytes that were fed, a control frame's the parser: valid until the next step.
+	// Unmasked. It aliases the bytes that were fed or, if it is a control frame's, the parser: valid until the next step.
 	data []byte
 }
 
@@ -64,11 +68,10 @@ const (
 	eventNone eventKind = iota // all bytes were consumed, and more are needed
 	eventPiece
 	eventControl
-	eventPong // not of the parser: a control frame that has turned out to answer a ping
 )
 
 // midFrame reports whether bytes that were consumed belong to a frame that is not complete.
-func (p *parser) midFrame() bool { return p.inFrame || p.haveHead > 0 }
+func (p *parser) midFrame() bool { return p.inFrame || p.cut != nil }
 
 // want is how many payload bytes of a data frame are to come next: they may be received wherever the caller wants
 // them, and step unmasks them there.
@@ -79,35 +82,87 @@ func (p *parser) want() int64 {
 	return p.left
 }
 
-// step consumes bytes from the start of b, unmasking payload in place, up to the first event. The error is final, and
-// is either a *ProtocolError or a *LimitError.
-func (p *parser) step(b []byte) (n int, ev event, err error) {
+// step consumes bytes from the start of b, unmasking payload in place, up to the first event. room is how many bytes of
+// a message it may consume. The error is final, and is either a *ProtocolError or a *LimitError.
+func (p *parser) step(b []byte, room int) (n int, ev event, err error) {
 	if !p.inFrame {
 		n, err = p.stepHeader(b)
 		if err != nil || !p.inFrame {
 			return n, event{}, err
 		}
 	}
-	if n == len(b) && p.left > 0 {
+	b = b[n:]
+	if len(b) > room && !p.frame.opcode.control() {
+		b = b[:room]
+	}
+	if len(b) == 0 && p.left > 0 {
 		return n, event{}, nil
 	}
-	m, ev, err := p.stepPayload(b[n:])
+	m, ev, err := p.stepPayload(b)
 	return n + m, ev, err
+}
+
+// whole returns the header of the message that b begins with, if all of it is there in one frame and nothing is wrong
+// with that, and how long the header is; else 0. Nothing is consumed.
+func (p *parser) whole(b []byte) (h header, n int) {
+	if p.inFrame || p.cut != nil || p.inMessage {
+		return h, 0
+	}
+	h, n, err := parseHeader(b)
+	if err != nil || n == 0 || !h.fin || h.rsv != 0 || h.masked != p.fromClient || h.opcode != opText && h.opcode != opBinary ||
+		h.length > int64(len(b)-n) || h.length > p.maxMessage {
+		return h, 0
+	}
+	return h, n
+}
+
+// takeWhole takes the payload of such a message.
+func (p *parser) takeWhole(h header, payload []byte) error {
+	p.typ, p.size, p.frames = h.opcode, h.length, 1
+	if h.masked {
+		mask(payload, h.key)
+	}
+	if h.opcode == opText && !utf8.Valid(payload) {
+		return errNotUTF8()
+	}
+	return nil
+}
+
+func errNotUTF8() error {
+	return &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
+}
+
+// ahead reports whether b, which stands behind what was fed last, has a frame in it that ends a message.
+func (p *parser) ahead(b []byte) bool {
+	for len(b) >= 2 {
+		h, n, err := parseHeader(b)
+		if err != nil || n == 0 || h.length > int64(len(b)-n) {
+			return false
+		}
+		if !h.opcode.control() && h.fin {
+			return true
+		}
+		b = b[n+int(h.length):]
+	}
+	return false
 }
 
 // stepHeader collects a header, and takes it straight from b where it stands there whole.
 func (p *parser) stepHeader(b []byte) (n int, err error) {
 	var h header
 	var perr *ProtocolError
-	if p.haveHead == 0 {
+	if p.cut == nil {
 		h, n, perr = parseHeader(b)
 	}
 	if perr == nil && n == 0 {
-		for {
-			if p.haveHead >= 2 {
+		if p.cut == nil {
+			p.cut = new(cut)
+		}
+		for q := p.cut; ; {
+			if q.haveHead >= 2 {
 				var size int
-				h, size, perr = parseHeader(p.head[:p.haveHead])
-				if perr != nil || size > 0 && size == int(p.haveHead) {
+				h, size, perr = parseHeader(q.head[:q.haveHead])
+				if perr != nil || size > 0 && size == int(q.haveHead) {
 					break
 				}
 			}
@@ -115,15 +170,15 @@ func (p *parser) stepHeader(b []byte) (n int, err error) {
 				// The first bytes may be wrong by themselves; the peer is told before the rest has come.
 				return n, p.checkStart()
 			}
-			p.head[p.haveHead] = b[n]
-			p.haveHead++
+			q.head[q.haveHead] = b[n]
+			q.haveHead++
 			n++
 		}
 	}
 	if perr != nil {
 		return n, perr
 	}
-	p.haveHead = 0
+	p.cut = nil
 	if err := p.begin(h); err != nil {
 		return n, err
 	}
@@ -133,16 +188,17 @@ func (p *parser) stepHeader(b []byte) (n int, err error) {
 
 // checkStart refuses what the first two bytes of an incomplete header already show to be wrong.
 func (p *parser) checkStart() error {
-	if p.haveHead < 2 {
+	q := p.cut
+	if q.haveHead < 2 {
 		return nil
 	}
 	h := header{
-		opcode: opcode(p.head[0] & 0x0f),
-		fin:    p.head[0]&bitFin != 0,
-		rsv:    p.head[0] & (bitRSV1 | bitRSV2 | bitRSV3),
-		masked: p.head[1]&bitMask != 0,
+		opcode: opcode(q.head[0] & 0x0f),
+		fin:    q.head[0]&bitFin != 0,
+		rsv:    q.head[0] & (bitRSV1 | bitRSV2 | bitRSV3),
+		masked: q.head[1]&bitMask != 0,
 	}
-	if l := p.head[1] &^ bitMask; l > maxControl {
+	if l := q.head[1] &^ bitMask; l > maxControl {
 		h.length = maxControl + 1 // the true length is not known, but no control frame has it
 	}
 	if err := p.checkFrame(h); err != nil {
@@ -190,13 +246,14 @@ func (p *parser) begin(h header) error {
 		return err
 	}
 	if h.opcode.control() {
-		p.haveControl = 0
 		return nil
 	}
 	if h.opcode != opContinuation {
-		p.typ, p.inMessage, p.size, p.frames = MessageType(h.opcode), true, 0, 0
+		p.typ, p.inMessage, p.size, p.frames = h.opcode, true, 0, 0
 	}
-	p.frames++
+	if p.frames < math.MaxInt32 {
+		p.frames++
+	}
 	if h.length > p.maxMessage-p.size { // the sum could overflow, the difference can't
 		return &LimitError{Limit: "message size in bytes", Max: p.maxMessage, Option: "MessageLimit", Code: CloseMessageTooBig}
 	}
@@ -221,18 +278,25 @@ func (p *parser) stepPayload(b []byte) (n int, ev event, err error) {
 		p.inFrame = false
 	}
 	if p.frame.opcode.control() {
-		p.haveControl += uint8(copy(p.control[p.haveControl:], b))
-		if p.inFrame {
-			return n, event{}, nil
+		if q := p.cut; q != nil || p.inFrame {
+			if q == nil {
+				q = new(cut)
+				p.cut = q
+			}
+			q.haveControl += uint8(copy(q.control[q.haveControl:], b))
+			if p.inFrame {
+				return n, event{}, nil
+			}
+			b, p.cut = q.control[:q.haveControl], nil
 		}
-		return n, event{kind: eventControl, opcode: p.frame.opcode, data: p.control[:p.haveControl]}, nil
+		return n, event{kind: eventControl, opcode: p.frame.opcode, data: b}, nil
 	}
 	last := !p.inFrame && p.frame.fin
-	if p.typ == Text && (!p.text.add(b) || last && !p.text.done()) {
-		return n, event{}, &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
+	if p.typ == opText && (!p.text.add(b) || last && !p.text.done()) {
+		return n, event{}, errNotUTF8()
 	}
 	if last {
 		p.inMessage = false
 	}
-	return n, event{kind: eventPiece, typ: p.typ, first: first, last: last, data: b}, nil
+	return n, event{kind: eventPiece, typ: MessageType(p.typ), first: first, last: last, data: b}, nil
 }

@@ -19,7 +19,7 @@ func feed(p *parser, b []byte, cut func(left int) int) (log []string, err error)
 		part := b[:min(len(b), max(1, cut(len(b))))]
 		b = b[len(part):]
 		for len(part) > 0 {
-			n, ev, err := p.step(part)
+			n, ev, err := p.step(part, math.MaxInt)
 			if n == 0 && ev.kind == eventNone && err == nil {
 				panic("no progress")
 			}

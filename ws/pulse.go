@@ -2,28 +2,30 @@ package ws
 
 import (
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
-// pulse keeps account of what has been heard from the peer and when, so that one timer can tell silence from
-// idleness. Times are a connection's now; 0 means never.
+// pulse keeps account of what has been heard from the peer and when, so that one alarm can tell silence from
+// idleness. Times are a connection's now; 0 means never. Guarded by Conn.mu.
 //
-// Silence speaks against the peer only while somebody reads, so it is summed up over the reads: a handler that is
-// busy for a minute, or that reads with short timeouts, gets the right sum. Bytes of any kind end it.
+// Silence speaks against the peer only while somebody listens, so it is summed up over the reads: a handler that is
+// busy for a minute, or that reads with short timeouts, gets the right sum. Bytes of any kind end it. It is counted only
+// while something depends on it, an answer or the rest of a frame, so that a message costs one look at the clock.
 type pulse struct {
-	mu         sync.Mutex    // never held across anything
 	heard      time.Duration // last bytes received
-	pinged     time.Duration // last ping of the keepalive written
-	since      time.Duration // a read is blocked since then
-	quiet      time.Duration // sum of blocked reads since heard, without the one under way
-	unanswered bool          // nothing was heard since pinged
-	quietThen  time.Duration // the sum of quiet when the first unanswered ping was written
-	midFrame   bool          // the blocked read is inside a frame
-	writing    time.Duration // a write is blocked since then
+	pinged     time.Duration // last ping of the keepalive
+	since      time.Duration // silence is counted since then
+	quiet      time.Duration // what was counted before
+	quietThen  time.Duration // the sum when the first unanswered ping was sent
+	pingAt     uint32        // net.Position of that ping
+	unanswered atomic.Bool   // nothing was heard since pinged; written under mu
+	midFrame   bool          // what was heard last ends inside a frame
 }
 
-// silence is the sum of quiet at the moment. Called with mu held.
+// silence is the sum at the moment.
 func (p *pulse) silence(now time.Duration) time.Duration {
 	if p.since == 0 {
 		return p.quiet
@@ -31,68 +33,87 @@ func (p *pulse) silence(now time.Duration) time.Duration {
 	return p.quiet + now - p.since
 }
 
-// readBegins is called by the reader before it blocks.
-func (c *Conn) readBegins() {
-	now, p := c.now(), &c.pulse
-	var due time.Duration
-	p.mu.Lock()
-	p.since, p.midFrame = now, c.parser.midFrame()
-	if p.unanswered && c.cfg.pongTimeout > 0 {
-		due = now + c.cfg.pongTimeout - (p.quiet - p.quietThen)
-	}
-	if p.midFrame && c.cfg.frameTimeout > 0 {
-		due = earliest(due, now+c.cfg.frameTimeout-p.quiet)
-	}
-	p.mu.Unlock()
-	c.arm(due)
-}
-
-// readEnds is called by the reader afterwards.
-func (c *Conn) readEnds(received bool) {
-	now, p := c.now(), &c.pulse
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if received {
-		p.heard, p.quiet, p.unanswered = now, 0, false
-	} else {
-		p.quiet = p.silence(now)
-	}
-	p.since = 0
-}
-
-// pingWritten is called when a ping of the keepalive has gone out, which began at that time. The answer may have been
-// quicker than this call.
-func (c *Conn) pingWritten(began time.Duration) {
-	now, p := c.now(), &c.pulse
-	var due time.Duration
-	p.mu.Lock()
-	p.pinged = now
-	if !p.unanswered && p.heard < began {
-		p.unanswered, p.quietThen = true, p.silence(now)
-	}
-	if p.unanswered && p.since != 0 && c.cfg.pongTimeout > 0 {
-		due = now + c.cfg.pongTimeout - (p.silence(now) - p.quietThen)
-	}
-	p.mu.Unlock()
-	c.arm(due)
-}
-
-// writeBegins and writeEnds are called around each write to the stream.
-func (c *Conn) writeBegins() {
-	if c.cfg.writeTimeout == 0 {
+// heard is called by the reader when it is given bytes, which may be left over from before.
+func (c *Conn) heard() {
+	seen := c.net.Activity()
+	if seen == c.fed {
 		return
 	}
-	now := c.now()
-	c.pulse.mu.Lock()
-	c.pulse.writing = now
-	c.pulse.mu.Unlock()
-	c.arm(now + c.cfg.writeTimeout)
+	c.fed = seen
+	now, p := c.now(), &c.pulse
+	c.mu.Lock()
+	p.heard, p.quiet, p.since, p.midFrame = now, 0, 0, false
+	if p.unanswered.Load() {
+		p.unanswered.Store(false)
+	}
+	c.mu.Unlock()
 }
 
-func (c *Conn) writeEnds() {
-	c.pulse.mu.Lock()
-	c.pulse.writing = 0
-	c.pulse.mu.Unlock()
+// waits is called by the reader when it has done with them.
+func (c *Conn) waits(next netio.Next) {
+	mid := c.parser.midFrame()
+	if !mid && !c.pulse.unanswered.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pulse.midFrame = mid
+	if next != netio.Pause {
+		c.countSilence()
+	}
+}
+
+// readBegins and readEnds are called around the reads of the blocking form. c.mu is held.
+func (c *Conn) readBegins() {
+	if c.pulse.midFrame || c.pulse.unanswered.Load() {
+		c.countSilence()
+	}
+}
+
+func (c *Conn) readEnds() {
+	if p := &c.pulse; p.since != 0 {
+		p.quiet, p.since = p.silence(c.now()), 0
+	}
+}
+
+// listens says that somebody waits for the peer. c.mu is held.
+func (c *Conn) listens() bool {
+	if c.events != nil {
+		return c.net.Listening()
+	}
+	return c.reads.inside < 0
+}
+
+// countSilence begins to count, and sets the alarm for when it is too much. c.mu is held.
+func (c *Conn) countSilence() {
+	now, p := c.now(), &c.pulse
+	if p.since == 0 {
+		p.since = now
+	}
+	var due time.Duration
+	if p.unanswered.Load() && c.cfg.pongTimeout > 0 {
+		due = now + c.cfg.pongTimeout - (p.silence(now) - p.quietThen)
+	}
+	if p.midFrame && c.cfg.frameTimeout > 0 {
+		due = earliest(due, now+c.cfg.frameTimeout-p.silence(now))
+	}
+	c.arm(due)
+}
+
+// pinged is called when the network has accepted a ping of the keepalive, which began at that time. The answer may have
+// been quicker than this call.
+func (c *Conn) pinged(began time.Duration, at uint32) {
+	p := &c.pulse
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.pinged = c.now()
+	if !p.unanswered.Load() && p.heard < began {
+		p.unanswered.Store(true)
+		p.quietThen, p.pingAt = p.silence(p.pinged), at
+		if c.listens() {
+			c.countSilence()
+		}
+	}
 }
 
 // earliest of the times that are not 0.
@@ -103,12 +124,10 @@ func earliest(a, b time.Duration) time.Duration {
 	return a
 }
 
-// verdict is what the timer finds: the peer is dead, the peer has stalled, a ping is due, or nothing; and when to look
-// again. Called when the connection is not closing.
+// verdict is what the alarm finds: the peer is dead, the peer has stalled, a ping is due, or nothing; and when to look
+// again. Called with mu held, when the connection is not closing.
 func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool, due time.Duration) {
 	p := &c.pulse
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	look := func(at time.Duration) bool {
 		if at <= now {
 			return true
@@ -116,10 +135,14 @@ func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool,
 		due = earliest(due, at)
 		return false
 	}
-	if t := c.cfg.writeTimeout; t > 0 && p.writing != 0 && look(p.writing+t) {
-		return timeLimit("time that a write makes no progress", "WriteTimeout", t, CloseAbnormal), nil, false, 0
+	unanswered := p.unanswered.Load()
+	if p.since == 0 && (unanswered || p.midFrame) && c.listens() {
+		p.since = now // a read has begun while the ping was on its way here
 	}
-	if t := c.cfg.pongTimeout; t > 0 && p.unanswered && p.since != 0 && look(now+t-(p.silence(now)-p.quietThen)) {
+	if _, sent := c.net.Position(); unanswered && int32(sent-p.pingAt) < 0 {
+		p.quietThen = p.silence(now) // it still waits behind what the peer does not take
+	}
+	if t := c.cfg.pongTimeout; t > 0 && unanswered && p.since != 0 && look(now+t-(p.silence(now)-p.quietThen)) {
 		return timeLimit("time for the answer to a ping", "PongTimeout", t, CloseAbnormal), nil, false, 0
 	}
 	if t := c.cfg.frameTimeout; t > 0 && p.midFrame && p.since != 0 && look(now+t-p.silence(now)) {

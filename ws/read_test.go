@@ -340,14 +340,14 @@ func TestDeclaredLengthAllocatesNothing(t *testing.T) {
 	}
 	cancel()
 	<-done
-	if n := cap(c.msg.partial); n > 2*maxAhead {
+	if n := cap(c.msg.dst); n > 2*maxAhead {
 		t.Errorf("%d bytes for 3", n)
 	}
 }
 
 func (c *Conn) pulseHeard() time.Duration {
-	c.pulse.mu.Lock()
-	defer c.pulse.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.pulse.heard
 }
 

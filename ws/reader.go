@@ -21,16 +21,18 @@ func (c *Conn) reader(ctx context.Context) (MessageType, *messageReader, error) 
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
-	defer c.endRead()
+	if err := c.skip(ctx); err != nil {
+		return 0, nil, err
+	}
 	if !c.msg.open {
-		ev, err := c.next(ctx, nil)
-		if err != nil {
+		if err := c.pump(ctx, wantBegin); err != nil {
 			return 0, nil, err
 		}
-		c.msg.piece = ev
 	}
 	c.msg.streamed = true
-	return c.msg.typ, &messageReader{c: c, ctx: ctx, number: c.msg.number}, nil
+	typ, r := MessageType(c.msg.typ), &messageReader{c: c, ctx: ctx, number: c.msg.number}
+	c.endRead()
+	return typ, r, nil
 }
 
 var errStaleReader = errors.New("ws: read from a message that is gone: another read has begun")
@@ -39,55 +41,52 @@ var errStaleReader = errors.New("ws: read from a message that is gone: another r
 type messageReader struct {
 	c      *Conn
 	ctx    context.Context
-	number uint64
+	number uint32
 }
 
 func (r *messageReader) Read(p []byte) (int, error) {
 	c := r.c
-	if err := c.acquire(r.ctx, c.readLock, "read"); err != nil {
+	if err := c.beginRead(r.ctx); err != nil {
 		return 0, err
 	}
-	defer c.endRead()
+	n, err, left := r.read(p)
+	if !left {
+		c.endRead()
+	}
+	return n, err
+}
+
+// read is Read inside the turn; left says that it was given back.
+func (r *messageReader) read(p []byte) (n int, err error, left bool) {
+	c := r.c
 	m := &c.msg
 	switch {
 	case m.number != r.number:
-		if err := c.ended(); err != nil {
-			return 0, err
-		}
-		return 0, errStaleReader
+		return 0, errStaleReader, false
 	case !m.open:
-		return 0, io.EOF
+		return 0, io.EOF, false
 	case len(p) == 0:
-		return 0, nil
-	case len(m.partial) > 0:
-		n := copy(p, m.partial)
-		m.partial = m.partial[n:]
-		return n, nil
-	}
-	ev := m.piece
-	if ev.kind == eventNone || c.closing.Load() {
-		var err error
-		if ev, err = c.next(r.ctx, p); err != nil {
-			return 0, err
+		return 0, nil, false
+	case len(m.dst) > 0: // what a cancelled Read had got
+		n = copy(p, m.dst)
+		if m.dst = m.dst[n:]; len(m.dst) == 0 {
+			m.dst = nil
 		}
+		return n, nil, false
 	}
-	n := 0
-	if len(ev.data) > 0 && &ev.data[0] == &p[0] {
-		n = len(ev.data) // it was received there
-	} else {
-		n = copy(p, ev.data)
+	if !m.ended {
+		m.dst = p[:0:len(p)]
+		if err := c.pump(r.ctx, wantSome); err != nil {
+			return 0, err, true
+		}
+		n = len(m.dst)
+		m.dst = nil
 	}
-	if n < len(ev.data) {
-		ev.data = ev.data[n:]
-		m.piece = ev
-		return n, nil
-	}
-	m.piece = event{}
-	if ev.last {
+	if m.ended {
 		m.open = false
 		if n == 0 {
-			return 0, io.EOF
+			return 0, io.EOF, false
 		}
 	}
-	return n, nil
+	return n, nil, false
 }

@@ -27,6 +27,16 @@ var (
 		t.Cleanup(srv.Close)
 		return "ws" + srv.URL[len("http"):], &ws.DialOptions{}
 	}}
+	// The core does not see that it has a bare socket, and takes its portable way.
+	overPortable = transport{"portable", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
+		srv := httptest.NewUnstartedServer(h)
+		srv.Listener = plainListener{srv.Listener}
+		srv.Start()
+		t.Cleanup(srv.Close)
+		return "ws" + srv.URL[len("http"):], &ws.DialOptions{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return plain(new(net.Dialer).DialContext(ctx, network, addr))
+		}}
+	}}
 	overTLS = transport{"TLS", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
 		srv := httptest.NewTLSServer(h)
 		t.Cleanup(srv.Close)
@@ -37,8 +47,22 @@ var (
 	overMemory = transport{"memory", func(t testing.TB, h http.Handler) (string, *ws.DialOptions) {
 		return serveMemory(t, h, testnet.Listen())
 	}}
-	transports = []transport{overTCP, overTLS, overMemory}
+	transports = []transport{overTCP, overPortable, overTLS, overMemory}
 )
+
+// plainConn hides what it is.
+type plainConn struct{ *net.TCPConn }
+
+func plain(c net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return plainConn{c.(*net.TCPConn)}, nil
+}
+
+type plainListener struct{ net.Listener }
+
+func (l plainListener) Accept() (net.Conn, error) { return plain(l.Listener.Accept()) }
 
 // dialler is a *testnet.Listener.
 type dialler interface {

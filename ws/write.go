@@ -3,37 +3,38 @@ package ws
 import (
 	"context"
 	"fmt"
-	"io"
 	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/netio"
 )
 
-// maxWrite is how much of a large payload is handed to the stream at once; WriteTimeout is counted for each part.
-const maxWrite = 256 << 10
-
-// Write sends a message, as one frame and in most cases with one write. It returns when all of it was handed to the
-// network. p is not changed and not kept.
+// Write sends a message, as one frame and in most cases with one system call. It returns when the network has taken the
+// message or the outgoing queue has, which keeps up to QueueLimit for a peer that reads slowly; while there is no room
+// in the queue it waits. p is not changed and not kept.
 //
 // When ctx ends before the frame's turn has come, nothing was written and the connection lives on; when it ends in the
 // middle of the frame, so does the connection. Text that is not UTF-8 is refused with ErrInvalidUTF8.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	if err := checkType(typ); err != nil {
+	if err := checkMessage(typ, p); err != nil {
 		return err
 	}
-	if typ == Text && !utf8.Valid(p) {
-		return ErrInvalidUTF8
-	}
-	if err := c.ended(); err != nil {
+	if err := c.beginWrite(ctx, false); err != nil {
 		return err
 	}
-	if err := c.acquire(ctx, c.msgLock, "write"); err != nil {
-		return err
+	var err error
+	if c.server { // as writeFrame, but less deep: see makeRoom
+		var room [maxHeader]byte
+		if err = c.net.Write(ctx, appendHeader(room[:0], header{opcode: opcode(typ), fin: true, length: int64(len(p))}), p); err != nil {
+			err = c.writeFailed(ctx, err)
+		}
+	} else {
+		err = c.writeFrame(ctx, opcode(typ), true, p)
 	}
-	defer c.msgLock.unlock()
-	if err := c.writeFrame(ctx, opcode(typ), true, p); err != nil {
-		return err
+	c.endWrite()
+	if err == nil {
+		c.tellSent(typ, int64(len(p)))
 	}
-	c.tellSent(typ, int64(len(p)))
-	return nil
+	return err
 }
 
 func checkType(typ MessageType) error {
@@ -43,83 +44,112 @@ func checkType(typ MessageType) error {
 	return nil
 }
 
-// writeFrame writes one data frame. The caller holds msgLock.
-func (c *Conn) writeFrame(ctx context.Context, op opcode, fin bool, p []byte) error {
-	if err := c.acquire(ctx, c.frameLock, "write"); err != nil {
-		return err
+func checkMessage(typ MessageType, p []byte) error {
+	if typ == Text && !utf8.Valid(p) {
+		return ErrInvalidUTF8
 	}
-	c.mu.Lock()
-	pending := c.control.pending()
-	c.mu.Unlock()
-	if pending {
-		// Control frames go first, but only those of now: a peer that pings without pause must not keep us from writing.
-		c.handOver()
-		if err := c.acquire(ctx, c.frameLock, "write"); err != nil {
+	return checkType(typ)
+}
+
+// beginWrite waits for the turn to write: alone for a message in pieces, beside others for whole ones.
+func (c *Conn) beginWrite(ctx context.Context, alone bool) error {
+	switch {
+	case c.net == nil:
+		return errNoConn
+	case ctx == nil:
+		return errNilContext
+	case ctx.Err() != nil:
+		if err := c.ended(); err != nil {
 			return err
 		}
+		return contextError(ctx, "write")
 	}
-	defer c.unlockFrame()
-	if err := c.ended(); err != nil { // after this, a close frame can only come behind the frame
+	c.mu.Lock()
+	if err := c.err; err != nil {
+		c.mu.Unlock()
 		return err
 	}
-	if c.writing.begin(ctx) != unbroken {
-		return contextError(ctx, "write")
+	if c.writes.enter(alone) {
+		c.mu.Unlock()
+		return nil
 	}
-	err := c.sendFrame(c.frameHeader(op, fin), p)
-	if c.writing.end() != unbroken {
-		c.writeCancelled()
-		return contextError(ctx, "write")
+	return c.queueUp(ctx, &c.writes, alone, "write")
+}
+
+// tryWrite is beginWrite beside others for those who never wait. It reports false if they would have to.
+func (c *Conn) tryWrite() (bool, error) {
+	if c.net == nil {
+		return false, errNoConn
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false, c.err
+	}
+	return c.writes.enter(false), nil
+}
+
+func (c *Conn) endWrite() {
+	c.mu.Lock()
+	c.writes.leave()
+	c.mu.Unlock()
+}
+
+// writeFrame writes one data frame. The caller has the turn.
+func (c *Conn) writeFrame(ctx context.Context, op opcode, fin bool, p []byte) error {
+	h := c.frameHeader(op, fin)
+	h.length = int64(len(p))
+	var err error
+	if h.masked {
+		b := appendFrame(getBuffer(maxHeader+len(p)), h, p)
+		err = c.net.Write(ctx, nil, b)
+		putBuffer(b)
+	} else {
+		var room [maxHeader]byte
+		err = c.net.Write(ctx, appendHeader(room[:0], h), p)
 	}
 	if err != nil {
-		c.writeFailed(ctx, err)
-		return c.ended()
+		return c.writeFailed(ctx, err)
 	}
 	return nil
 }
 
-// sendFrame copies header and payload into one buffer where they fit, and writes the rest of a large payload from
-// where it stands, or masked, a buffer at a time.
-func (c *Conn) sendFrame(h header, p []byte) error {
+// Send is Write that never waits, for those who send to many: a peer that reads slowly delays nobody. If the outgoing
+// queue has no room for the message, it is not sent, QueueFull decides what becomes of the connection, and the error is a
+// *LimitError that names QueueLimit and matches ErrFull. The same error, and nothing more, comes while a message of
+// Writer is under way.
+func (c *Conn) Send(typ MessageType, p []byte) error {
+	if err := checkMessage(typ, p); err != nil {
+		return err
+	}
+	if ok, err := c.tryWrite(); err != nil {
+		return err
+	} else if !ok {
+		return c.drop()
+	}
+	h := c.frameHeader(opcode(typ), true)
 	h.length = int64(len(p))
-	return withBuffer(maxHeader+len(p), func(b []byte) error {
-		b = appendHeader(b, h)
-		key := h.key
-		for {
-			n := min(cap(b)-len(b), len(p))
-			start := len(b)
-			b = append(b, p[:n]...)
-			if p = p[n:]; h.masked {
-				key = mask(b[start:], key)
-			}
-			if err := c.send(b); err != nil {
-				return err
-			}
-			b = b[:0]
-			if len(p) == 0 {
-				return nil
-			}
-			if h.masked {
-				continue
-			}
-			for len(p) > 0 {
-				n := min(len(p), maxWrite)
-				if err := c.send(p[:n]); err != nil {
-					return err
-				}
-				p = p[n:]
-			}
-			return nil
-		}
-	})
+	var err error
+	if h.masked {
+		b := appendFrame(getBuffer(maxHeader+len(p)), h, p)
+		err = c.net.Send(b, nil)
+		putBuffer(b)
+	} else {
+		var room [maxHeader]byte
+		err = c.net.Send(appendHeader(room[:0], h), p)
+	}
+	return c.sent(typ, len(p), err)
 }
 
-// send is one write to the stream. The caller holds frameLock.
-func (c *Conn) send(b []byte) error {
-	c.writeBegins()
-	n, err := c.rw.Write(b)
-	c.writeEnds()
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
+// sent is the end of a Send.
+func (c *Conn) sent(typ MessageType, size int, err error) error {
+	c.endWrite()
+	switch err.(type) {
+	case nil:
+		c.tellSent(typ, int64(size))
+		return nil
+	case *netio.FullError:
+		return c.overflow()
 	}
-	return err
+	return c.refused(err)
 }

@@ -23,7 +23,7 @@ func narrow() (*testnet.Conn, *testnet.Conn) { return testnet.PipeSize(16) }
 func TestWriteCancelledBeforeItsTurnHasWrittenNothing(t *testing.T) {
 	bothSides(t, func(t *testing.T, server bool) {
 		bubble(t, func(t *testing.T, start time.Time) {
-			c, p := wireOver(t, server, nil, narrow)
+			c, p := wireOver(t, server, func(o *AcceptOptions) { o.QueueLimit = 1 }, narrow)
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
 			if err := c.Write(ended, Text, []byte("never")); !errors.Is(err, context.Canceled) {
@@ -346,7 +346,7 @@ func TestPingFloodIsBoundedAndTheLatestIsAnswered(t *testing.T) {
 		})
 		expectRead(t, c, Text, "are you there?")
 		flood.Wait()
-		if n := len(c.control.pongs); n > maxPongs {
+		if n := len(c.pongs.at); n > maxPongs {
 			t.Errorf("%d pongs wait", n)
 		}
 		last, pongs := "", 0

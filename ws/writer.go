@@ -19,10 +19,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err := checkType(typ); err != nil {
 		return nil, err
 	}
-	if err := c.ended(); err != nil {
-		return nil, err
-	}
-	if err := c.acquire(ctx, c.msgLock, "write"); err != nil {
+	if err := c.beginWrite(ctx, true); err != nil {
 		return nil, err
 	}
 	w := &messageWriter{c: c, ctx: ctx, op: opcode(typ), typ: typ, turn: newLock(), buf: largeBuffers.Get().(*[largeBuffer]byte)}
@@ -32,7 +29,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 
 var errWriterClosed = errors.New("ws: write to a message that has ended")
 
-// messageWriter holds msgLock until it is over.
+// messageWriter has the turn to write until it is over.
 type messageWriter struct {
 	// Immutable.
 	c      *Conn
@@ -51,7 +48,7 @@ type messageWriter struct {
 }
 
 func (w *messageWriter) Write(p []byte) (int, error) {
-	w.turn <- struct{}{}
+	w.turn.lock()
 	defer w.turn.unlock()
 	if w.err != nil {
 		return 0, w.err
@@ -77,7 +74,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 
 // Close sends what is left, as the last frame. A second Close does nothing.
 func (w *messageWriter) Close() error {
-	w.turn <- struct{}{}
+	w.turn.lock()
 	defer w.turn.unlock()
 	if w.err != nil {
 		if errors.Is(w.err, errWriterClosed) {
@@ -110,7 +107,7 @@ func (w *messageWriter) flush(fin bool) error {
 // abandon runs when ctx has ended: whoever forgot to Close must not keep the others waiting. A call that is under way
 // ends by itself, having the same ctx.
 func (w *messageWriter) abandon() {
-	w.turn <- struct{}{}
+	w.turn.lock()
 	defer w.turn.unlock()
 	if w.err == nil {
 		w.finish(contextError(w.ctx, "write"))
@@ -127,5 +124,5 @@ func (w *messageWriter) finish(err error) {
 		const reason = "a message was abandoned"
 		w.c.startClose(&CloseError{Code: CloseInternalError, Reason: reason, Local: true, Err: net.ErrClosed}, CloseInternalError, reason)
 	}
-	w.c.msgLock.unlock()
+	w.c.endWrite()
 }

@@ -2,15 +2,13 @@ package netio
 
 import "time"
 
-// alarm is a connection's one timer: an entry of the shared wheel, or a timer of its own.
+// alarm is a connection's one timer: an entry of the shared wheel, or slow.timer.
 //
 // The wheel is for what sockets do all the time, keepalives of many seconds: measured at 10,000 connections, a timer of
 // its own costs a connection some 150 bytes more than an entry, and 180 ns to set against 50 (BenchmarkAlarm). The wheel
 // is coarse, so a shorter alarm gets a timer. In-memory connections always do: a testing/synctest bubble has its own time,
 // and can't wait for a goroutine that serves others too.
 type alarm struct {
-	timer *time.Timer // guarded by Conn.mu; nil if never needed
-
 	// Guarded by the wheel's lock.
 	next, prev *Conn // in a slot's ring; nil if in none
 	due        uint32
@@ -29,22 +27,26 @@ func (c *Conn) SetAlarm(d time.Duration) {
 		return
 	}
 	if d >= wheelFrom && c.wire != plain && !c.cfg.Timers {
-		if c.alarm.timer != nil {
-			c.alarm.timer.Stop()
-		}
+		c.stopTimer()
 		setOnWheel(c, d)
 		return
 	}
 	takeOffWheel(c, false)
-	switch t := c.alarm.timer; {
-	case d <= 0:
-		if t != nil {
-			t.Stop()
-		}
-	case t == nil:
-		c.alarm.timer = time.AfterFunc(d, c.ring)
-	default:
-		t.Reset(d)
+	if d <= 0 {
+		c.stopTimer()
+		return
+	}
+	if s := c.slowly(); s.timer == nil {
+		s.timer = time.AfterFunc(d, c.ring)
+	} else {
+		s.timer.Reset(d)
+	}
+}
+
+// stopTimer is called with c.mu held.
+func (c *Conn) stopTimer() {
+	if c.slow != nil && c.slow.timer != nil {
+		c.slow.timer.Stop()
 	}
 }
 
@@ -61,9 +63,7 @@ func (c *Conn) ring() {
 // stopAlarm is release's. No alarm is set any more, because life is over.
 func (c *Conn) stopAlarm() {
 	c.mu.Lock()
-	if c.alarm.timer != nil {
-		c.alarm.timer.Stop()
-	}
+	c.stopTimer()
 	c.mu.Unlock()
 	takeOffWheel(c, true)
 }

@@ -23,6 +23,11 @@ var pools [len(classes)]sync.Pool
 
 // newBuffer returns an empty buffer with room for at least n bytes.
 func newBuffer(n int) *buffer {
+	if n == readSize {
+		if b := spareBuffer(); b != nil {
+			return b
+		}
+	}
 	for i, size := range classes {
 		if n > size {
 			continue
@@ -88,5 +93,35 @@ func appended(b *buffer, head, body []byte) *buffer {
 	}
 	b.w += copy(b.b[b.w:], head)
 	b.w += copy(b.b[b.w:], body)
+	return b
+}
+
+// spares are some buffers that readers have put aside because nothing had come. They are not in a pool because a pool goes
+// deep into a stack that shall stay small: these readers are about to wait, for long perhaps.
+var spares struct {
+	mu sync.Mutex
+	n  int
+	b  [64]*buffer
+}
+
+// spare puts b, which is empty, aside; or to the collector, when there are enough.
+func (b *buffer) spare() {
+	spares.mu.Lock()
+	if spares.n < len(spares.b) && len(b.b) == readSize {
+		spares.b[spares.n] = b
+		spares.n++
+	}
+	spares.mu.Unlock()
+}
+
+// spareBuffer returns a buffer of readSize.
+func spareBuffer() (b *buffer) {
+	spares.mu.Lock()
+	if spares.n > 0 {
+		spares.n--
+		b = spares.b[spares.n]
+		spares.b[spares.n] = nil
+	}
+	spares.mu.Unlock()
 	return b
 }

@@ -101,6 +101,9 @@ func (c *Conn) release() {
 	if s != nil && s.linger != nil {
 		s.linger.Stop()
 	}
+	if s != nil && s.writing != nil {
+		s.writing.cancel()
+	}
 	if c.in != nil {
 		c.in.free()
 		c.in = nil

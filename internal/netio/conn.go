@@ -28,16 +28,24 @@ type Conn struct {
 	cfg   *Config
 	wire  wire
 
+	// As the last group, and here because there is room.
+	tlsMore bool // tls.Conn may hold further records
+	noPark  bool // the epoll refused the socket
+	inq     inq
+
 	// Guarded by mu, which is never held across a call that can wait, nor across one of the Protocol.
 	mu sync.Mutex
 	life
 	reader
 	inWire     bool // the reader waits, or is about to, or is inside the fast path's callback
 	deadline   deadline
-	sending    bool // a goroutine has the writer role
-	stalled    bool // who has it waits for the peer
-	writeStop  bool // who has it shall come out of the wire
-	flusherDue bool // a flusher was started for a corked queue and has not looked yet
+	sending    bool   // a goroutine has the writer role
+	stalled    bool   // who has it waits for the peer
+	writeStop  bool   // who has it shall come out of the wire
+	flusherDue bool   // a flusher was started for a corked queue and has not looked yet
+	sealed     bool   // nothing more is accepted for sending; slow says why
+	added      bool   // the epoll knows the descriptor; it belongs to place
+	left       uint32 // bytes that were in out and have left; wraps
 	err        *ClosedError
 	queue      *buffer // accepted and not yet with the holder of the writer role; nil if empty
 	out        int     // bytes accepted and not yet sent: the queue's and those the writer has in hand
@@ -53,12 +61,9 @@ type Conn struct {
 	dropped   atomic.Uint32
 
 	// Owned by the holder of the reader role; while nobody has it, by whoever takes it.
-	in      *buffer // received and not consumed
-	watch   *watch
-	place   ticket // in the epoll
-	tlsMore bool   // tls.Conn may hold further records
-	noPark  bool   // the epoll refused the socket
-	inq     inq
+	in    *buffer // received and not consumed
+	watch *watch
+	place ticket // in the epoll
 }
 
 // New makes a Conn of nc, which nobody else may use from now on: not even its deadlines, which must work and be
@@ -155,11 +160,14 @@ func (c *Conn) Queued() int {
 // Dropped counts what Send threw away by the policy Refuse.
 func (c *Conn) Dropped() int { return int(c.dropped.Load()) }
 
-// slow is what a connection needs that is slow, or ends.
+// slow is what a connection needs that is slow, ends, or does not use the wheel.
 type slow struct {
 	waiters []*waiter   // Writes that wait for room, in their order
 	notify  []func()    // of NotifyWritable
 	linger  *time.Timer // ends the connection when the peer takes too long to
+	timer   *time.Timer // the alarm's, where the wheel is not used
+	writing *writeWatch // of the latest Write that had to wait for the wire
+	sealErr error       // why nothing more is accepted, if the connection is sealed
 }
 
 func (c *Conn) slowly() *slow {

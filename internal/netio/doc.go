@@ -34,12 +34,14 @@
 //     connection with [ErrCut].
 //  4. A dead connection gives the same *[ClosedError] for ever. It matches net.ErrClosed and the reason.
 //  5. Bytes leave in the order in which the calls that sent them were accepted, and a call's bytes in one piece.
-//  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 1 KiB for SendUrgent; for input 8 KiB while bytes
+//  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 4 KiB for SendUrgent; for input 8 KiB while bytes
 //     are being handled, and of what is left over at most four times what has come, up to Config.InputLimit. While a
 //     connection is silent it has no buffer at all, unless something is left over, which then lies in one of its size.
 //     The portable twin waits with 512 bytes.
 //  7. When the queue is full, Write waits, Send applies Config.Policy and says so with a *[FullError], and TrySend says
 //     [ErrFull]. A peer that takes no byte for Config.WriteTimeout is ended with [ErrStalled].
+//     After SendLast nothing is accepted (ErrSealed), and input goes on. After a send that failed because the peer is gone
+//     the same holds for Config.HearOut.
 //  8. Slices given to Write and Send may be used again when they have returned; frames given to TrySend never.
 //  9. Nothing outlives the last connection: the epoll, the wheel and their goroutines end with it.
 //

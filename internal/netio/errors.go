@@ -16,6 +16,8 @@ var (
 	ErrStalled = errors.New("netio: the peer takes no bytes (Config.WriteTimeout)")
 	// ErrCut ends a connection whose Write was cancelled after some of its bytes had left.
 	ErrCut = errors.New("netio: a write was cancelled after some of its bytes had been sent")
+	// ErrSealed refuses what comes to be sent after SendLast.
+	ErrSealed = errors.New("netio: the last word was sent")
 	// ErrInput ends a connection whose protocol left over more than Config.InputLimit.
 	ErrInput = errors.New("netio: more input left over than allowed (Config.InputLimit)")
 	// ErrAbandoned ends a connection whose protocol ended its goroutine or panicked.

@@ -62,20 +62,35 @@ func (s *stay) sleepyOrSettled() bool {
 }
 
 // once is the blocking form's: it receives, and leaves. Every new wait begins with a receive anyway, so it need not be
-// told what is left.
-func (s *stay) once(fd uintptr) bool { return s.recv(fd, false) }
+// told what is left. It receives into what receiveFast has taken for it, and gives that back before it waits; after the
+// wait it leaves so that another is taken, which would go too deep for a small stack here.
+func (s *stay) once(fd uintptr) bool {
+	b, p := s.taken, s.takenAt
+	if b == nil {
+		return true
+	}
+	s.taken, s.takenAt = nil, nil
+	return s.recvInto(fd, b, p, false)
+}
 
 func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd, s.one[:]) }
 
 // recv reports false if there was nothing.
 func (s *stay) recv(fd uintptr, inq bool) bool {
-	c := s.c
 	b, p := s.place(readSize)
+	return s.recvInto(fd, b, p, inq)
+}
+
+func (s *stay) recvInto(fd uintptr, b *buffer, p []byte, inq bool) bool {
+	c := s.c
 	n, more, e := sysRecv(c.cfg.faults, fd, b, p, inq)
 	s.more = more
 	switch {
 	case e == syscall.EAGAIN:
-		s.placed(b, 0)
+		if s.room != nil || b != s.c.in {
+			s.room = nil
+			b.spare()
+		}
 		s.more = false
 		return false
 	case e != 0:
@@ -86,6 +101,7 @@ func (s *stay) recv(fd uintptr, inq bool) bool {
 		s.err = io.EOF
 	default:
 		s.placed(b, n)
+		s.received = true
 	}
 	return true
 }
@@ -95,12 +111,26 @@ func (c *Conn) sysErr(op, call string, e syscall.Errno) error {
 }
 
 func (c *Conn) receiveFast(s *stay) error {
-	if err := c.raw.Read(s.readOnce); err != nil {
-		return err
+	for {
+		b, p := s.place(readSize)
+		s.taken, s.takenAt = b, p
+		waited := c.raw.Read(s.readOnce)
+		if s.taken != nil { // it did not come to that
+			s.taken, s.takenAt = nil, nil
+			s.placed(b, 0)
+		}
+		if err := s.err; waited != nil || err != nil {
+			s.err = nil
+			if waited != nil {
+				err = waited
+			}
+			return err
+		}
+		if s.received {
+			s.received = false
+			return nil
+		}
 	}
-	err := s.err
-	s.err = nil
-	return err
 }
 
 // receiveTLS waits on the socket without a buffer, and takes one when bytes are there. tls.Conn reads what the socket

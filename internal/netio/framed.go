@@ -44,8 +44,8 @@ func (f *framing) around(parts [][]byte, around *Framing, frame []byte) [][]byte
 // larger than its limit while it is empty, so that whoever comes again after NotifyWritable always gets on.
 func (c *Conn) TrySendFramed(around *Framing, frames [][]byte) (whole int, err error) {
 	c.mu.Lock()
-	if c.life != open {
-		err := c.errLocked()
+	if c.refuses() {
+		err := c.refusal()
 		c.mu.Unlock()
 		return 0, err
 	}
@@ -60,7 +60,7 @@ func (c *Conn) TrySendFramed(around *Framing, frames [][]byte) (whole int, err e
 		if err != nil {
 			if err != ErrFull { // then the rest of a frame is on its way, and the role with it
 				c.failed(err)
-				return whole, c.Err()
+				return whole, c.sendErr()
 			}
 			if whole == len(frames) {
 				err = nil

@@ -21,8 +21,8 @@ func (c *Conn) WriteQueued(ctx context.Context, p []byte) error {
 	}
 	c.mu.Lock()
 	switch waiting := c.slow != nil && len(c.slow.waiters) > 0; {
-	case c.life != open:
-		err := c.errLocked()
+	case c.refuses():
+		err := c.refusal()
 		c.mu.Unlock()
 		return err
 	case len(p) == 0:

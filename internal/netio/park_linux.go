@@ -11,9 +11,8 @@ import (
 // ticket is a connection's place in the park. It belongs to the holder of the reader role, and at the end to release,
 // which comes when there is none.
 type ticket struct {
-	slot  int32 // from 1; 0 is none
-	gen   uint32
-	added bool // the epoll knows the descriptor
+	slot int32 // from 1; 0 is none
+	gen  uint32
 }
 
 // parkingLot is the one epoll in which all silent connections of the process lie. It is itself a file that the runtime's
@@ -174,14 +173,17 @@ func (c *Conn) park() bool {
 		return false
 	}
 	op, t := syscall.EPOLL_CTL_MOD, c.place
-	if !t.added {
-		op, c.place.added = syscall.EPOLL_CTL_ADD, true
-	}
 	c.mu.Lock()
+	added := c.added
+	if !added {
+		op, c.added = syscall.EPOLL_CTL_ADD, true
+	}
 	do := c.step(evIdle)
+	if do&refused != 0 {
+		c.added = added
+	}
 	c.mu.Unlock()
 	if do&refused != 0 {
-		c.place.added = t.added
 		return false
 	}
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: t.slot, Pad: int32(t.gen)}

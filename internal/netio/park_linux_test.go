@@ -133,7 +133,7 @@ func TestEpollThatRefuses(t *testing.T) {
 		if _, err := enterLot(c); err != nil {
 			t.Fatal(err)
 		}
-		c.place.added = true // it is not: modifying it will fail
+		c.added = true // it is not: modifying it will fail
 		c.Serve()
 		for range 3 {
 			f := frame([]byte("word"))

@@ -58,6 +58,9 @@ type Config struct {
 	WriteTimeout time.Duration
 	// Linger is how long a peer's end of input leaves for what is still queued. 0: 5 s; negative: nothing is sent.
 	Linger time.Duration
+	// HearOut is for how long what the peer has said is still received after a send has failed because it is gone: such a
+	// connection refuses to send, and ends with its input. 0: not at all.
+	HearOut time.Duration
 	// InputLimit bounds the bytes that a Protocol leaves over. 0 or less: 64 KiB.
 	InputLimit int
 	// ParkAfter is the silence after which a connection gives up its goroutine. 0: 2 s; negative: never.
@@ -79,7 +82,7 @@ const (
 	defaultWriteTimeout = 2 * time.Minute
 
 	// urgentReserve is what SendUrgent may use beyond the limit: the longest control frames, a few times.
-	urgentReserve = 1 << 10
+	urgentReserve = 4 << 10
 )
 
 var defaults Config

@@ -29,6 +29,11 @@ type stay struct {
 	seen    uint32 // Activity that the idle deadline shall find, for a park
 	room    []byte // the protocol's own memory, filled by the last receive
 	err     error  // of the last receive
+
+	// Of a Pump of the fast wire.
+	taken    *buffer // where the next bytes go
+	takenAt  []byte
+	received bool // bytes have come since this was cleared
 }
 
 // firstWindow makes the first silence that a stay ends with a sixteenth of Config.ParkAfter. It doubles whenever there
@@ -88,8 +93,20 @@ func (c *Conn) serve() {
 	s.free()
 }
 
+// abandon ends a connection whose reader is gone. If the protocol has said its last word, that is still sent, and another
+// goroutine sees the rest of it through.
 func (c *Conn) abandon() {
 	c.feeding.Store(false)
+	c.in = nil // not pooled: the protocol has not given it back
+	c.mu.Lock()
+	c.inWire = false
+	sealed := c.sealed && c.life < closing
+	c.mu.Unlock()
+	if sealed {
+		c.Finish(ErrAbandoned, c.cfg.linger())
+		go c.serve()
+		return
+	}
 	c.CloseNow(ErrAbandoned)
 	c.leave()
 }

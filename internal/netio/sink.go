@@ -8,14 +8,15 @@ const maxNotify = 64
 // TrySend accepts as many of the frames, from the front, as it can without waiting, and says how many. They must never
 // change again: a socket that takes a part of a frame leaves the connection with its remainder, not with a copy. So the
 // frame at which the socket was full counts as accepted, and is all that is kept for it: TrySend does not fill the queue
-// of a peer that reads slowly. A wire that can't be tried copies into the queue, up to its limit.
+// of a peer that reads slowly. A wire that can't be tried copies into the queue, up to its limit; while it is empty it takes
+// one frame that is larger, so that whoever comes again after NotifyWritable always gets on.
 //
 // With an error the frames from whole on were not touched: ErrFull, after which NotifyWritable tells when to come again,
 // or the *ClosedError.
 func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 	c.mu.Lock()
-	if c.life != open {
-		err := c.errLocked()
+	if c.refuses() {
+		err := c.refusal()
 		c.mu.Unlock()
 		return 0, err
 	}
@@ -29,7 +30,7 @@ func (c *Conn) TrySend(frames [][]byte) (whole int, err error) {
 		n, err := c.tryFrames(batch)
 		if err != nil {
 			c.failed(err)
-			return whole, c.Err()
+			return whole, c.sendErr()
 		}
 		for len(batch) > 0 && n >= len(batch[0]) {
 			n -= len(batch[0])
@@ -61,7 +62,7 @@ func (c *Conn) tryQueue(frames [][]byte) (whole int, err error) {
 		limit = 0
 	}
 	for _, f := range frames {
-		if c.out+n+len(f) > limit {
+		if c.out+n > 0 && c.out+n+len(f) > limit {
 			err = ErrFull
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -150,6 +151,34 @@ func TestStalledSinkHoldsNobody(t *testing.T) {
 				mustReadFull(t, peer, make([]byte, 2*len(f)))
 			}
 			c.Finish(nil, time.Minute)
+		}
+	})
+}
+
+// A frame that is larger than the queue goes out all the same: who waits for room would wait for ever.
+func TestTrySendOfAFrameLargerThanTheQueue(t *testing.T) {
+	run(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		c, peer := tr.start(t, l, func(g *Config) { g.QueueLimit = 100 })
+		l.c = c
+		frames := [][]byte{bytes.Repeat([]byte{1}, 5000), bytes.Repeat([]byte{2}, 5000), bytes.Repeat([]byte{3}, 5000)}
+		go func() {
+			for left := frames; len(left) > 0; {
+				n, err := c.TrySend(left)
+				left = left[n:]
+				if n == 0 && err != ErrFull {
+					t.Errorf("TrySend = %d, %v", n, err)
+					return
+				}
+				again := make(chan struct{})
+				c.NotifyWritable(func() { close(again) })
+				<-again
+			}
+		}()
+		got := make([]byte, 15_000)
+		mustReadFull(t, peer, got)
+		if !bytes.Equal(got, slices.Concat(frames...)) {
+			t.Error("came differently")
 		}
 	})
 }

@@ -195,7 +195,7 @@ func (c *Conn) end(ev event, err error) todo {
 		c.poke()
 	}
 	if c.life >= finishing {
-		c.refuseWaiters()
+		c.refuseWaiters(c.err)
 	}
 	if c.life >= closing {
 		c.dropQueue()

@@ -13,6 +13,7 @@ func (c *Conn) tried(head, body []byte, n int, err error) {
 	case n < len(head)+len(body):
 		b := remainder(head, body, n)
 		c.mu.Lock()
+		c.left += uint32(n)
 		c.out -= n
 		c.stalled = true
 		c.mu.Unlock()
@@ -31,6 +32,7 @@ func (c *Conn) triedQueue(b *buffer, n int, err error) {
 		c.failed(err)
 	case b.len() > 0:
 		c.mu.Lock()
+		c.left += uint32(n)
 		c.out -= n
 		c.stalled = true
 		c.mu.Unlock()
@@ -63,6 +65,7 @@ func (c *Conn) sent(n int) {
 // turn accounts for n sent bytes and takes what is to be sent next. If that is nothing, the role is free, and everybody
 // who waited for it is told. c.mu is held.
 func (c *Conn) turn(n int) (*buffer, todo) {
+	c.left += uint32(n)
 	c.out -= n
 	c.stalled = false
 	if c.life >= closing {
@@ -96,11 +99,14 @@ func (c *Conn) takeQueue() *buffer {
 	return b
 }
 
-// failed ends the connection after the writer's error, and gives the role up.
+// failed ends the connection after the writer's error, or seals it, and gives the role up.
 func (c *Conn) failed(err error) {
 	c.mu.Lock()
 	c.sending = false
-	do := c.end(evClose, err)
+	var do todo
+	if !c.hearOut(err) {
+		do = c.end(evClose, err)
+	}
 	c.mu.Unlock()
 	c.apply(do)
 }
@@ -108,6 +114,7 @@ func (c *Conn) failed(err error) {
 // dropQueue forgets what will never be sent. c.mu is held.
 func (c *Conn) dropQueue() {
 	if c.queue != nil {
+		c.left += uint32(c.queue.len())
 		c.out -= c.queue.len()
 		c.queue.free()
 		c.queue = nil

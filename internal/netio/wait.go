@@ -82,13 +82,13 @@ func (s *slow) pop() *waiter {
 	return w
 }
 
-// refuseWaiters tells them that the connection has ended. c.mu is held.
-func (c *Conn) refuseWaiters() {
+// refuseWaiters tells them why nothing is sent any more. c.mu is held.
+func (c *Conn) refuseWaiters(err error) {
 	if c.slow == nil {
 		return
 	}
 	for _, w := range c.slow.waiters {
-		w.give(c.err)
+		w.give(err)
 	}
 	c.slow.waiters = nil
 }
@@ -117,7 +117,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 	if c.wire != fast {
 		// One piece, so that TLS makes one record of it.
-		b := newBuffer(max(len(head), min(len(head)+len(body), 32<<10)))
+		b := newBuffer(max(len(head), min(len(head)+len(body), writePiece)))
 		b.w = copy(b.b, head)
 		k := copy(b.b[b.w:], body)
 		b.w += k
@@ -127,7 +127,7 @@ func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 	switch size := len(head) + len(body); {
 	case err != nil:
 		c.failed(err)
-		return c.Err()
+		return c.sendErr()
 	case n == size, c.share(size) > 0:
 		c.tried(head, body, n, nil)
 		return nil
@@ -141,21 +141,7 @@ func (c *Conn) direct(ctx context.Context, head, body []byte) error {
 // directly writes b, if any, and then body, waiting for the peer and for ctx. cut says that bytes of the message have
 // left already.
 func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) error {
-	release := func() bool { return true }
-	if ctx.Done() != nil {
-		stopped := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			c.stopWriting()
-			close(stopped)
-		})
-		release = func() bool {
-			if stop() {
-				return true
-			}
-			<-stopped
-			return false
-		}
-	}
+	w := c.watchWrite(ctx)
 	var n, k int
 	var err error
 	share := len(body)
@@ -167,37 +153,20 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 	if err == nil {
 		k, err = c.writeAll(body)
 	}
-	if !release() {
-		c.mayWrite()
-	}
+	c.endWatch(w)
 	switch {
 	case err == nil:
 		c.sent(c.share(share))
 		return nil
 	case err != os.ErrDeadlineExceeded: // writeAll's word for having been stopped
 		c.failed(err)
-		return c.Err()
+		return c.sendErr()
 	case cut || n+k > 0 || c.wire == overTLS: // crypto/tls writes nothing more after a timeout
 		c.failed(ErrCut)
 	default:
 		c.sent(c.share(share))
 	}
 	return ctxErr(ctx)
-}
-
-// stopWriting throws the holder of the writer role out of the wire.
-func (c *Conn) stopWriting() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writeStop = true
-	_ = c.nc.SetWriteDeadline(longAgo) // see poke
-}
-
-// mayWrite undoes stopWriting, once it can't come any more.
-func (c *Conn) mayWrite() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writeStop = false
 }
 
 // armWrite sets the deadline of a write that may wait, unless the writer was stopped.

@@ -1,6 +1,9 @@
 package netio
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // watch ends a Pump's wait when its context ends. It outlives the Pump: a caller that comes again with the same
 // context finds it armed, so a loop of Pumps allocates nothing. It hits only Pumps that it is for, because the reader that
@@ -41,3 +44,80 @@ func (w *watch) fire() {
 }
 
 func (w *watch) stop() { w.cancel() }
+
+// writeWatch is the same for a Write that waits for the wire. It outlives the Write, too, and hits only the one that it is
+// for: active is set while that one has the writer role.
+type writeWatch struct {
+	c      *Conn
+	done   <-chan struct{}
+	cancel func() bool // of context.AfterFunc
+
+	fired, active bool // guarded by c.mu
+}
+
+// watchWrite begins to watch for ctx; nil if it can't end. The caller has the writer role.
+func (c *Conn) watchWrite(ctx context.Context) *writeWatch {
+	done := ctx.Done()
+	if done == nil {
+		return nil
+	}
+	c.mu.Lock()
+	var w, old *writeWatch
+	if c.slow != nil {
+		old = c.slow.writing
+	}
+	if old != nil && old.done == done {
+		w = old
+	}
+	c.mu.Unlock()
+	if w == nil {
+		if old != nil {
+			old.cancel()
+		}
+		w = &writeWatch{c: c, done: done}
+		w.cancel = context.AfterFunc(ctx, w.fire)
+	}
+	c.mu.Lock()
+	w.active = true
+	if w.fired {
+		c.stopWriting()
+	}
+	keep := c.life != closed
+	if keep {
+		c.slowly().writing = w
+	}
+	c.mu.Unlock()
+	if !keep {
+		w.cancel()
+	}
+	return w
+}
+
+func (w *writeWatch) fire() {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.fired = true
+	if w.active {
+		w.c.stopWriting()
+	}
+}
+
+// endWatch is called by the same caller, who still has the role.
+func (c *Conn) endWatch(w *writeWatch) {
+	if w == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w.active = false
+	if c.writeStop {
+		c.writeStop = false
+		_ = c.nc.SetWriteDeadline(time.Time{})
+	}
+}
+
+// stopWriting throws the holder of the writer role out of the wire. c.mu is held.
+func (c *Conn) stopWriting() {
+	c.writeStop = true
+	_ = c.nc.SetWriteDeadline(longAgo) // see poke
+}

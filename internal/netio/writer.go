@@ -22,8 +22,8 @@ func (c *Conn) idleOut() bool { return !c.sending && c.queue == nil }
 func (c *Conn) Write(ctx context.Context, head, body []byte) error {
 	n := len(head) + len(body)
 	c.mu.Lock()
-	if c.life != open {
-		err := c.errLocked()
+	if c.refuses() {
+		err := c.refusal()
 		c.mu.Unlock()
 		return err
 	}
@@ -58,8 +58,8 @@ func (c *Conn) SendUrgent(p []byte) error {
 func (c *Conn) send(head, body []byte, reserve int) error {
 	n := len(head) + len(body)
 	c.mu.Lock()
-	if c.life != open {
-		err := c.errLocked()
+	if c.refuses() {
+		err := c.refusal()
 		c.mu.Unlock()
 		return err
 	}
@@ -79,12 +79,17 @@ func (c *Conn) send(head, body []byte, reserve int) error {
 		c.mu.Unlock()
 		return nil
 	}
+	return c.put(head, body)
+}
+
+// put accepts what has room. It never waits. c.mu is held, and released.
+func (c *Conn) put(head, body []byte) error {
 	if c.wire != fast || c.sending || c.queue != nil || c.more.Load() {
 		c.enqueue(head, body)
 		return nil
 	}
 	c.sending = true
-	c.out += n
+	c.out += len(head) + len(body)
 	c.mu.Unlock()
 	k, err := c.try(head, body)
 	c.tried(head, body, k, err)
