@@ -40,6 +40,7 @@ type Owner struct {
 	mu    sync.Mutex
 	over  bool
 	timer *time.Timer
+	stop  func() bool // of what Hub.Close calls
 }
 
 // leaser is what keeps leases: the broker, or the hub itself.
@@ -74,6 +75,7 @@ func (h *Hub) Enter(ctx context.Context, o *OwnerOptions) (*Owner, error) {
 	}
 	w.mu.Lock()
 	w.timer = time.AfterFunc(w.ttl/3, w.tick)
+	w.stop = context.AfterFunc(h.ctx, func() { w.lose() })
 	w.mu.Unlock()
 	return w, nil
 }
@@ -92,7 +94,8 @@ func OwnedBy(o *Owner) WriteOption {
 // ID returns the name of this life, which no other has.
 func (o *Owner) ID() string { return o.id }
 
-// Lost is closed when the lease has ended, as far as is known here.
+// Lost is closed when the lease has ended, as far as is known here, and when the hub
+// is closed, for then it will.
 func (o *Owner) Lost() <-chan struct{} { return o.lost }
 
 // Close ends the lease now.
@@ -116,6 +119,7 @@ func (o *Owner) lose() bool {
 	}
 	o.over = true
 	o.timer.Stop()
+	o.stop()
 	close(o.lost)
 	return true
 }

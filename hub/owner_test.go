@@ -255,3 +255,20 @@ func TestRefusedWriteEndsNoOtherOwner(t *testing.T) {
 		t.Error("the late owner does not know")
 	}
 }
+
+// Whoever waits for the end of a lease is told when its hub is closed.
+func TestCloseEndsOwners(t *testing.T) {
+	onBoth(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+		o := enter(t, h, 0)
+		h.Close()
+		synctest.Wait()
+		select {
+		case <-o.Lost():
+		default:
+			t.Error("Lost is open")
+		}
+		if err := o.Close(t.Context()); err != ErrClosed {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
