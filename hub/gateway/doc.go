@@ -135,7 +135,8 @@
 //     connection. [TestAuthorizeDecides, TestNobodyGetsInWithoutAuthorize,
 //     TestGrantFiltersAndNames]
 //  11. Each end that is the server's is told, with a time to stay away that is
-//     the client's own. [TestEndsAreTold, TestGroupsOfTheTransports,
+//     the client's own, and nothing comes behind it. [TestEndsAreTold,
+//     TestNothingComesBehindTheLastWord, TestGroupsOfTheTransports,
 //     TestUnavailableIsToldInTheStream]
 //  12. Drain ends each client at a moment of its own, returns when all have gone,
 //     and lets nobody in. [TestDrainSpreadsTheClients, TestDrainInAHurry]

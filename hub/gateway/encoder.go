@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidewire/tidewire/hub"
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/ws"
 )
 
 // EventStreamEncoder writes events for an event stream (HTML standard, section
@@ -43,7 +44,7 @@ func (WebSocketEncoder) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, 
 	s := getScratch()
 	defer s.free()
 	s.b = AppendEvent(s.b[:0], ev)
-	return appendText(dst, s.b), nil
+	return ws.AppendFrame(dst, ws.Text, s.b)
 }
 
 // A scratch is where an envelope is made before its length is known.

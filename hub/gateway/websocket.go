@@ -27,7 +27,7 @@ func (g *Handler) openSocket(c *ws.Conn, r *http.Request) ws.Events {
 		_ = c.Close(ws.CloseInternalError, "")
 		return ws.Events{}
 	}
-	s := g.follow(&socketLine{c: c}, WebSocketEncoder{}, p)
+	s := g.follow(&socketLine{socket: c}, WebSocketEncoder{}, p)
 	return ws.Events{
 		Message: func(c *ws.Conn, _ ws.MessageType, _ []byte) {
 			_ = c.Close(ws.CloseUnsupportedData, "this connection only follows a topic")
