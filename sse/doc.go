@@ -69,8 +69,8 @@
 //
 // # The two forms
 //
-// To the client they are the same, byte for byte, and one test suite runs over
-// both.
+// To the client their bodies are the same, byte for byte, and one test suite runs
+// over both. (A connection that has left net/http also says Connection: close.)
 //
 // Take [NewWriter], inside the handler, for a stream that has a course and an
 // end: an answer that is written piece by piece, the progress of a job; and
@@ -94,6 +94,10 @@
 //	HTTP/1.1 or 1.0 over TLS                   returns            copies into the queue
 //	HTTP/2; with a body; behind a middleware   stays              copies into the queue
 //	with a ResponseWriter of its own
+//
+// One thing more depends on it: a Stream whose HTTP handler stays ends with the
+// request's context, as a Writer does, so with http.Server.Close; one whose
+// handler has returned does not. A drain of the Group ends all of them.
 //
 // No goroutine, and copying nothing, is for Linux on amd64 and arm64. Elsewhere,
 // and over a net.Conn that is no socket, a stream that has left net/http keeps a
@@ -184,16 +188,20 @@
 //	                TestFormsHeartbeat, TestFormsMaxAge, TestFormsEndWithTheClient,
 //	                TestFormsOutliveTheServersWriteTimeout, TestFormsDrainAThousandStreams,
 //	                TestFormsTellEarlyClientsOfALargerWindow, TestStreamHeartbeatOnASocket
-//	the table       TestHandlerReturnsWhereTheConnectionCanLeave, TestStreamOnTheWire,
-//	                TestHandlerWithARecorder, TestTrySendAllocatesNothing
+//	the table       TestHandlerReturnsWhereTheConnectionCanLeave, TestHandlerBodyRule,
+//	                TestStreamOnTheWire, TestHandlerWithARecorder, TestTrySendAllocatesNothing
 //	1               TestTrySendFrames, TestFormsConcurrentSendersNeverInterleave,
 //	                TestStreamCalledFromEverywhere
-//	2               TestOneStalledOfAThousand, TestPushToASlowClient, TestStreamSendWaits
+//	2               TestOneStalledOfAThousand, TestPushToASlowClient, TestStreamSendWaits,
+//	                TestNoHeartbeatsForAClientThatReadsNothing
 //	3               TestStreamEventsOrder, TestStreamEventsPanic, TestStreamPeerVanishes,
-//	                TestStreamFaults, TestHandlerSurvivesAWriterThatPanics
+//	                TestStreamFaults, TestHandlerSurvivesAWriterThatPanics, TestNotifyWritableOfAnEndedStream,
+//	                TestResidentCutInTheMiddleOfAWrite, TestStreamMisuse, TestZeroStream, TestNilContext
 //	4               TestFormsDrainAThousandStreams, TestStreamDrainedBeforeItIsOpen,
 //	                TestHandlerShutdown, TestGroupOfBothForms
-//	5               TestStreamOnTheWire, TestStreamClientThatKeepsSending
+//	                TestHandlerAndTheServersClose (what ends with the request, and what does not)
+//	5               TestStreamOnTheWire, TestStreamClientThatKeepsSending, TestStreamCountsAllInput,
+//	                TestStreamHeaderFieldsOfTheConnection, TestHandlerAfterTheHeaderIsWritten
 //	6               TestHandlerKeepsNothingOfTheRequest, TestHandlerChurn
 //
 // CASES.md names those of the parser, and of what others have got wrong.

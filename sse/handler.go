@@ -45,13 +45,20 @@ type StreamEvents struct {
 //
 // Over HTTP/1 the connection leaves net/http: the HTTP handler returns when open
 // has, and a silent stream costs neither a goroutine nor a buffer (on Linux; see
-// the package comment). It does so if the ResponseWriter is net/http's own and
-// the request has no body. Over HTTP/2, and behind a middleware with a writer of
-// its own, the HTTP handler stays until the stream ends. For the program both
-// are the same.
+// the package comment). It does so if the ResponseWriter is net/http's own, the
+// request has no body, and nobody has begun the response. Over HTTP/2, and behind
+// a middleware with a writer of its own, the HTTP handler stays until the stream
+// ends. The Stream and its events are the same, but for what ends it:
 //
-// A stream that has left net/http is unknown to http.Server: neither Close nor
-// Shutdown ends it, nor does the request's context. Have a Group and drain it.
+//   - One that has left net/http is unknown to http.Server: neither Close nor
+//     Shutdown ends it, nor does the request's context, which itself ends when
+//     the HTTP handler returns. Shutdown does not wait for it.
+//   - One whose HTTP handler stays ends with the request's context, so with
+//     http.Server's Close, too, or when a middleware cancels it. The error is
+//     then [ErrGone] with the context's cause. Shutdown waits for it, and does
+//     not end it.
+//
+// So have a Group and drain it: that ends both.
 func Handler(o *Options, open func(s *Stream, r *http.Request) StreamEvents) http.Handler {
 	h := &handler{opts: o.withDefaults(), open: open}
 	h.wire = netio.Config{

@@ -154,7 +154,8 @@ func (s *Stream) SendEncoded(ctx context.Context, frames ...[]byte) error {
 // Push sends the events as Send does, but never waits: if the queue has no room
 // for them nothing is sent, and the error is a [*QueueError]. By
 // Options.QueuePolicy that ends the stream, because its client is too slow, or
-// leaves it as it is.
+// leaves it as it is. Events that together are larger than the queue never have
+// room: give those to Send.
 func (s *Stream) Push(events ...*Event) error {
 	if err := s.ended(); err != nil {
 		return err
