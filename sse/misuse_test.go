@@ -160,6 +160,29 @@ func TestNoHeartbeatsForAClientThatReadsNothing(t *testing.T) {
 	})
 }
 
+// A queue that has room for nothing keeps no heartbeat out.
+func TestHeartbeatWithTheSmallestQueue(t *testing.T) {
+	inBubbles(t, func(t *testing.T, tr transport) {
+		h, streams, _ := hand(&sse.Options{QueueLimit: 1, Retry: -1})
+		br := bufio.NewReader(tr.start(t, h, nil).get().Body)
+		readBlock(t, br)
+		start := time.Now()
+		if block, at := readBlock(t, br), time.Since(start); block != ":\n\n" || at != 15*time.Second {
+			t.Errorf("%q after %v", block, at)
+		}
+		s := <-streams
+		if err := s.Send(t.Context(), &sse.Event{Data: []byte("x")}); err != nil {
+			t.Error(err)
+		}
+		if block := readBlock(t, br); block != "data: x\n\n" {
+			t.Errorf("%q", block)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // NotifyWritable says that a stream has ended, and delays its end for nobody.
 func TestNotifyWritableOfAnEndedStream(t *testing.T) {
 	inBubbles(t, func(t *testing.T, tr transport) {

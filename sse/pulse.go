@@ -56,5 +56,7 @@ func (s *Stream) heartbeat() {
 		s.mu.Unlock()
 	}
 	*buf = append(b, '\n')
-	_ = s.c.Send(nil, s.endBatch(buf)) // the connection's end is told by netio
+	// Nothing is queued, so there is room, however small the queue is; the
+	// connection's end is told by netio.
+	_ = s.c.SendUrgent(s.endBatch(buf))
 }
