@@ -241,7 +241,7 @@
 //     TestPushModel, TestPublishBetweenAnyStepsOfAPush, TestElementsAreWholeFrames]
 //  24. A sink that is full costs others nothing, holds nothing but its place, and
 //     goes on exactly there, when it says that there is room, and not before.
-//     [TestFullSinkGoesOnWhereItWas, TestSinkIsStructural,
+//     [TestFullSinkGoesOnWhereItWas, TestFullSinkIsLeftAlone, TestSinkIsStructural,
 //     TestStalledSinksHoldNothing, TestComesBackInTheMiddleOfARound]
 //  25. An event is encoded once for each format while sinks keep up, and a
 //     delivery costs no allocation; a row of a snapshot is encoded once for all who
@@ -266,7 +266,8 @@
 //     TestMemory, TestRemote, TestOwnWriteIsReadThoughTheTopicWasAttachedMeanwhile]
 //  30. Nothing that comes between any two steps of attaching a topic, or of
 //     repairing its copy, is lost, seen twice or left lying.
-//     [TestPublishBetweenTheStepsOfAttaching, TestPublishBetweenTheStepsOfRepair,
+//     [TestPublishBetweenTheStepsOfAttaching, TestFedWhileAttaching,
+//     TestPublishBetweenTheStepsOfRepair,
 //     TestReadersGetWhatARepairHasReadSoFar]
 //  31. Readers are told of what is gone at the broker, under every policy with a
 //     gap or a reset, and of nothing else. [TestModel, TestFeedDropIsRepairedOnce,

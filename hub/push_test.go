@@ -404,3 +404,39 @@ func TestConnectionsPastTwoBillion(t *testing.T) {
 		connect(t, h, &nullSink{}, ConnOptions{})
 	}
 }
+
+// Until a full sink says that it is writable it is not asked again, for no topic.
+func TestFullSinkIsLeftAlone(t *testing.T) {
+	for _, filter := range []func(*Event[[]byte]) bool{nil, func(*Event[[]byte]) bool { return true }} {
+		bubble(t, TopicConfig{}, func(t *testing.T, h *Hub) {
+			a, b := TopicOf[string](h, "a", nil), TopicOf[string](h, "b", nil)
+			s := &fakeSink{room: -1}
+			c := connect(t, h, s, ConnOptions{})
+			follow(t, c, "a", &FollowOptions{Filter: filter})
+			follow(t, c, "b", &FollowOptions{Filter: filter})
+			wantText(t, "begin", s, "live live")
+			s.mu.Lock()
+			s.room, s.tries = 0, 0
+			s.mu.Unlock()
+			for range 3 {
+				publish(t, a, "x")
+				synctest.Wait()
+				publish(t, b, "x")
+				synctest.Wait()
+			}
+			follow(t, c, "c", nil)
+			synctest.Wait()
+			s.mu.Lock()
+			tries := s.tries
+			s.mu.Unlock()
+			if tries != 1 {
+				t.Errorf("asked %d times, want 1", tries)
+			}
+			s.grant(-1)
+			synctest.Wait()
+			if got := len(strings.Fields(s.text())); got != 7 { // a, b, and the marker of c
+				t.Errorf("%d frames, want 7", got)
+			}
+		})
+	}
+}

@@ -291,3 +291,25 @@ func TestWhatWaitsForARepairIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// What is fed while the log is being read for the first time is not lost.
+func TestFedWhileAttaching(t *testing.T) {
+	strangely(t, Options{}, func(t *testing.T, h *Hub, b *strange) {
+		topic := TopicOf[string](h, "log", nil)
+		at := BrokerTopic{Name: "log", Config: TopicConfig{}.withDefaults()}
+		b.read = func(after Position) (Segment, error) {
+			seg, err := b.Memory.Read(t.Context(), at, after, readPage)
+			if b.reads.Load() == 1 {
+				if _, err := b.Memory.Append(t.Context(), at, &Write{Data: []byte(`"a"`)}); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait() // until it is fed
+			}
+			return seg, err
+		}
+		s := subscribe(t, topic, from(Start()))
+		defer s.Close()
+		synctest.Wait()
+		wantShow(t, "attached", drain(t, s), "a live")
+	})
+}
