@@ -82,7 +82,7 @@ func isMeasured(x *row, ref figure.Ref) bool {
 			return true
 		}
 	}
-	return server.WebSocketSinks || !strings.HasPrefix(x.Name, "ws-")
+	return false
 }
 
 // Rows are consistent with themselves: each name is used once, each target speaks of a point, a contestant and a metric
@@ -107,9 +107,6 @@ func TestRowsAreConsistent(t *testing.T) {
 			against := target.Against
 			if against.Point == "" {
 				against.Point = target.Of.Point
-			}
-			if !server.WebSocketSinks && strings.HasPrefix(target.Of.Who, ours) && !has[target.Of] {
-				continue
 			}
 			if !has[target.Of] || against.Who != "" && against.Who != figure.BestPeer && !has[against] {
 				t.Errorf("%s: %s: %+v against %+v", x.Name, target.What, target.Of, against)

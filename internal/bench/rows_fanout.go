@@ -34,9 +34,6 @@ func fanoutTrials(s scale, proto, prefix string, who []string, burst int) []tria
 	}
 	var out []trial
 	for _, w := range who {
-		if w == ours && proto == "ws" && !server.WebSocketSinks {
-			continue
-		}
 		kind := prefix + w
 		if w == oursLog {
 			kind = "sse/tidewire-log"

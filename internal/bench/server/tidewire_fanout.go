@@ -8,9 +8,6 @@ import (
 	"github.com/tidewire/tidewire/ws"
 )
 
-// WebSocketSinks tells whether connections of ws are sinks, without which there is no push form to measure.
-var WebSocketSinks = func() bool { _, ok := any((*ws.Conn)(nil)).(hub.Sink); return ok }()
-
 // tidewireFanout is the hub's push form: each connection is a sink that follows one topic.
 type tidewireFanout struct {
 	hub   *hub.Hub
@@ -24,12 +21,7 @@ func newTidewireFanout(Spec) Server {
 
 func (s *tidewireFanout) Handler() http.Handler {
 	return ws.Handler(nil, func(c *ws.Conn, r *http.Request) ws.Events {
-		sink, ok := any(c).(hub.Sink)
-		if !ok {
-			c.Close(ws.CloseInternalError, "connections are no sinks in this version")
-			return ws.Events{}
-		}
-		hc, err := s.hub.Connect(sink, hub.ConnOptions{Encoder: textFrames{}})
+		hc, err := s.hub.Connect(c, hub.ConnOptions{Encoder: textFrames{}})
 		if err == nil {
 			err = hc.Follow(context.WithoutCancel(r.Context()), "news", &hub.FollowOptions{Policy: hub.SkipWithGap})
 		}
@@ -56,5 +48,5 @@ func (textFrames) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte, error)
 	if ev.Marker != hub.NoMarker {
 		return dst, nil
 	}
-	return appendTextFrame(dst, ev.Data), nil
+	return ws.AppendFrame(dst, ws.Text, ev.Data)
 }
