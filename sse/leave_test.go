@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -55,7 +56,7 @@ func TestHandlerAfterTheHeaderIsWritten(t *testing.T) {
 				w.Header().Set("X-Mine", "a")
 				_, _ = io.WriteString(w, ": mine\n\n")
 				h.ServeHTTP(w, r)
-			}), nil)
+			}), func(srv *http.Server) { srv.ErrorLog = log.New(io.Discard, "", 0) }) // net/http tells of the second header
 			go func() { _ = (<-streams).Close() }()
 			resp := s.get()
 			if body := readAll(t, resp); string(body) != ": mine\n\n: stream\n\n" || resp.Header.Get("X-Mine") != "a" {
