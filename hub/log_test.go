@@ -274,17 +274,17 @@ func TestTopicsGoWhenTheirTimeIsOver(t *testing.T) {
 		for _, step := range []struct {
 			wait time.Duration
 			want string
-		}{{2 * time.Minute, "keyed log "}, {time.Hour, "keyed "}, {2 * time.Minute, ""}} {
+		}{{2 * time.Minute, "keyed log"}, {time.Hour, "keyed"}, {2 * time.Minute, ""}} {
 			time.Sleep(step.wait)
 			synctest.Wait()
-			names := ""
+			var names []string
 			for _, info := range h.Topics() {
-				names += info.Name + " "
+				names = append(names, info.Name)
 			}
-			if names != step.want {
-				t.Errorf("there are %q, want %q", names, step.want)
+			if got := strings.Join(names, " "); got != step.want {
+				t.Errorf("there are %q, want %q", got, step.want)
 			}
-			if names == "keyed " {
+			if step.want == "keyed" {
 				writeAll(t, keyed, "-k")
 			}
 		}
