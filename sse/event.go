@@ -68,11 +68,15 @@ func AppendEvent(dst []byte, e *Event) ([]byte, error) {
 	if e == nil {
 		return dst, &FieldError{Field: "data", Reason: "the event is nil"}
 	}
-	if reason := badID(e.ID); reason != "" {
-		return dst, &FieldError{Field: "id", Reason: reason}
+	if !plain(e.ID) {
+		if reason := badID(e.ID); reason != "" {
+			return dst, &FieldError{Field: "id", Reason: reason}
+		}
 	}
-	if reason := badValue(e.Name); reason != "" {
-		return dst, &FieldError{Field: "event", Reason: reason}
+	if !plain(e.Name) {
+		if reason := badValue(e.Name); reason != "" {
+			return dst, &FieldError{Field: "event", Reason: reason}
+		}
 	}
 	if !utf8.Valid(e.Data) {
 		return dst, &FieldError{Field: "data", Reason: "it is not UTF-8"}
@@ -109,6 +113,17 @@ func (e *Event) hasData() bool {
 		return true
 	}
 	return e.Comment == "" && e.Retry == 0
+}
+
+// plain reports whether s is good as an id and as a name at first sight:
+// printable ASCII without a space at an end.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i]-' ' >= 0x7f-' ' { // below the space, it wraps around
+			return false
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
 }
 
 // badValue says what is wrong with a value that has to fit on one line. NUL is

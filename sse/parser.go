@@ -36,6 +36,8 @@ type parser struct {
 
 	// The event in progress.
 	data    []byte // with an LF after each line
+	only    []byte // instead, while lone: the value of the first data line, where it lies in the chunk
+	lone    bool
 	hasData bool
 	name    string
 	retry   time.Duration // as in Event
@@ -111,11 +113,17 @@ func (p *parser) next(e *Event) (bool, error) {
 		}
 		if end == len(p.chunk) {
 			p.pos = end
+			p.settle()
 			return false, p.begin(piece)
 		}
 		p.skipLF = p.chunk[end] == '\r'
 		p.pos = end + 1
-		blank, err := p.finish(piece)
+		blank, err := len(piece) == 0, error(nil)
+		if p.lineLen > 0 || !p.started {
+			blank, err = p.finish(piece)
+		} else if !blank {
+			err = p.field(piece)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -123,7 +131,17 @@ func (p *parser) next(e *Event) (bool, error) {
 			return true, nil
 		}
 	}
+	p.settle()
 	return false, nil
+}
+
+// settle takes over what lies in the chunk, which is about to change.
+func (p *parser) settle() {
+	if p.lone {
+		p.lone = false
+		p.data = append(append(p.data, p.only...), '\n')
+		p.only = nil
+	}
 }
 
 // lineEnd returns the position of the next CR or LF, len(chunk) if none.
@@ -221,19 +239,19 @@ func (p *parser) field(line []byte) error {
 	if line[0] == ':' {
 		return nil
 	}
+	if len(line) >= len("data:") && string(line[:len("data:")]) == "data:" {
+		return p.dataLine(fieldValue(line[len("data:"):]))
+	}
 	var value []byte
 	name := line
 	if before, after, ok := bytes.Cut(line, []byte{':'}); ok {
 		name, value = before, fieldValue(after)
 	}
 	switch string(name) {
-	case "data":
-		p.hasData = true
-		err := p.appendData(value)
-		p.data = append(p.data, '\n')
-		return err
+	case "data": // without a colon
+		return p.dataLine(value)
 	case "event":
-		if len(value) > p.maxEvent-len(p.data) {
+		if len(value) > p.maxEvent-p.dataLen() {
 			return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
 		}
 		if string(value) != p.lastName {
@@ -275,6 +293,29 @@ func (p *parser) appendData(v []byte) error {
 	return nil
 }
 
+// dataLine takes a whole data line. The first of an event stays where it lies: most often it is the only one.
+func (p *parser) dataLine(v []byte) error {
+	if !p.hasData {
+		if len(v) > p.maxEvent-len(p.name) {
+			return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
+		}
+		p.hasData, p.lone, p.only = true, true, v
+		return nil
+	}
+	p.settle()
+	err := p.appendData(v)
+	p.data = append(p.data, '\n')
+	return err
+}
+
+// dataLen is the length of the data so far, with an LF after each line.
+func (p *parser) dataLen() int {
+	if p.lone {
+		return len(p.only) + 1
+	}
+	return len(p.data)
+}
+
 // dispatch handles a blank line. It fills in e and returns true if there is
 // something to give out.
 func (p *parser) dispatch(e *Event) bool {
@@ -295,6 +336,16 @@ func (p *parser) dispatch(e *Event) bool {
 // takeData returns the event's data in memory of its own. Small data is
 // copied to its exact size; a large buffer is handed over.
 func (p *parser) takeData() []byte {
+	if p.lone {
+		data := p.only
+		p.only, p.lone = nil, false
+		if !utf8.Valid(data) {
+			return appendDecoded(nil, data)
+		}
+		own := make([]byte, len(data))
+		copy(own, data)
+		return own
+	}
 	data := p.data[:len(p.data)-1]
 	if !utf8.Valid(data) {
 		return appendDecoded(nil, data)
