@@ -147,13 +147,21 @@ func setLimit[N ~int | ~int64](v *N, def N) {
 	}
 }
 
+// article puts "a" or "an" before one of NameError's words.
+func article(what string) string {
+	if what != "" && strings.Contains("aeiou", what[:1]) {
+		return "an " + what
+	}
+	return "a " + what
+}
+
 // checkName refuses names that could not be carried on every transport.
 func checkName(what, option, name string, limit int) error {
 	switch {
 	case name == "":
 		return &NameError{What: what, Problem: "empty"}
 	case len(name) > limit:
-		return &LimitError{Limit: "length of a " + what, Option: option, Max: int64(limit), Got: int64(len(name))}
+		return &LimitError{Limit: "length of " + article(what), Option: option, Max: int64(limit), Got: int64(len(name))}
 	case !utf8.ValidString(name):
 		return &NameError{What: what, Name: clip(name), Problem: "not UTF-8"}
 	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }):

@@ -36,8 +36,8 @@ type FollowOptions struct {
 	Filter func(*Event[[]byte]) bool
 }
 
-// A Conn is a connection that the hub writes to. It follows any number of topics
-// up to Options.MaxFollows; each is a cursor and nothing else, for what is to be
+// A Conn is a connection that the hub writes to, made by Connect. It follows any
+// number of topics up to Options.MaxFollows; each is a cursor and nothing else, for what is to be
 // sent is in the log. While nothing happens it has no goroutine. Methods are safe for
 // concurrent use.
 //
@@ -67,9 +67,10 @@ type Conn struct {
 
 // Connect makes a sink known to the hub. Close it when the connection ends.
 func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
+	if err := h.usable(); err != nil {
+		return nil, err
+	}
 	switch {
-	case h == nil:
-		return nil, nilError("*Hub")
 	case s == nil:
 		return nil, nilError("Sink")
 	case o.Encoder == nil:
@@ -78,9 +79,13 @@ func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
 	if err := h.refusal(); err != nil {
 		return nil, err
 	}
+	format := o.Encoder.Format()
+	if format == "" {
+		return nil, &NameError{What: "format", Problem: "empty: Encoder.Format names what it makes"}
+	}
 	n := h.nextShard.Add(1)
 	c := &Conn{
-		hub: h, sink: s, opts: o, format: o.Encoder.Format(),
+		hub: h, sink: s, opts: o, format: format,
 		shard: h.shards[n%uint32(len(h.shards))], follows: make(map[string]*follower),
 	}
 	c.writable = func() { c.shard.push(c) }
@@ -103,6 +108,9 @@ func (c *Conn) Follow(ctx context.Context, name string, o *FollowOptions) error 
 	}
 	f.c.label = c.opts.Label
 	err := from.check()
+	if err == nil {
+		err = f.c.policy.check()
+	}
 	if err == nil {
 		err = c.reserve(name)
 	}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,26 @@ const (
 	// behind nevertheless. Keyed and ephemeral topics only.
 	Coalesce
 )
+
+// String returns "disconnect", "skip with gap" or "coalesce".
+func (p Policy) String() string {
+	switch p {
+	case Disconnect:
+		return "disconnect"
+	case SkipWithGap:
+		return "skip with gap"
+	case Coalesce:
+		return "coalesce"
+	}
+	return "unknown"
+}
+
+func (p Policy) check() error {
+	if p > Coalesce {
+		return &NameError{What: "policy", Name: strconv.Itoa(int(p)), Problem: "unknown"}
+	}
+	return nil
+}
 
 // SubStats counts what became of the events published since a subscription's
 // start: Delivered + Filtered + Superseded + Missed of them, once its reader is

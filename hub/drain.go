@@ -44,10 +44,10 @@ func (t *topic) subscriptions(match func(*cursor) bool) (list []*cursor) {
 // when there are none left; when ctx ends before that, the rest are ended where
 // they are and the context's cause is returned. Close comes after it.
 func (h *Hub) Drain(ctx context.Context) error {
-	switch {
-	case h == nil:
-		return nilError("*Hub")
-	case ctx == nil:
+	if err := h.usable(); err != nil {
+		return err
+	}
+	if ctx == nil {
 		return nilError("context")
 	}
 	h.draining.Store(true)

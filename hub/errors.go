@@ -17,7 +17,8 @@ var (
 	ErrUnsubscribed = errors.New("hub: subscription closed")
 	// ErrBusy: another goroutine is reading this subscription.
 	ErrBusy = errors.New("hub: subscription has another reader")
-	// ErrNoKey: the topic holds nothing under this key.
+	// ErrNoKey: the topic holds nothing under this key. What Get and Delete return
+	// wraps it and names both.
 	ErrNoKey = errors.New("hub: no such key")
 	// ErrKicked: the subscription was ended by Hub.Kick.
 	ErrKicked = errors.New("hub: kicked")
@@ -48,6 +49,15 @@ func (e *ConflictError) Error() string {
 	}
 	return fmt.Sprintf("hub: conflict: topic %q has key %q at %s", e.Topic, e.Key, e.Current)
 }
+
+// keyError is ErrNoKey with names.
+type keyError struct{ topic, key string }
+
+func (e *keyError) Error() string {
+	return fmt.Sprintf("hub: topic %q has no key %q", e.topic, clip(e.key))
+}
+
+func (e *keyError) Unwrap() error { return ErrNoKey }
 
 // A KindError tells of an operation that a topic of this kind does not have. A
 // topic's kind is what Options.Configure returns for its name, Log without it.
@@ -99,9 +109,9 @@ func (e *LimitError) Error() string {
 }
 
 // A NameError tells what is wrong with the name of a topic or an event, a key,
-// an idempotency key or the text of a constant.
+// an idempotency key, an encoder's format or the text of a constant.
 type NameError struct {
-	What    string // "topic", "name", "key", "idempotency key", "kind", "marker" or "reason"
+	What    string // "topic", "name", "key", "idempotency key", "format", "policy", "kind", "marker" or "reason"
 	Name    string // at most its first 64 bytes
 	Problem string
 }
@@ -179,13 +189,25 @@ func nilError(what string) error { return fmt.Errorf("%w %s", ErrNil, what) }
 
 // ready says why nothing can be begun with a hub and a context.
 func ready(ctx context.Context, h *Hub) error {
+	if err := h.usable(); err != nil {
+		return err
+	}
 	switch {
-	case h == nil:
-		return nilError("*Hub")
 	case ctx == nil:
 		return nilError("context")
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// usable refuses hubs that are none.
+func (h *Hub) usable() error {
+	switch {
+	case h == nil:
+		return nilError("*Hub")
+	case h.cancel == nil:
+		return nilError("hub, which New has not made")
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func ExampleIfMatch() {
 	// Output:
 	// <nil>
 	// <nil>
-	// hub: no such key
+	// hub: topic "scores" has no key "bo"
 	// 11
 }
 

@@ -3,6 +3,7 @@ package hub
 import (
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 type fromMode uint8
@@ -85,6 +86,9 @@ func (f From) check() error {
 // what is overruled: an empty or repeated after or from is an error rather than
 // a silent start elsewhere. Errors are *StartError or *PositionError.
 //
+// A handler of event streams or WebSockets better uses FromRequest of package
+// hub/gateway, which does what follows, from the whole request.
+//
 // What a program has asked for wrongly is to be refused, with 400. What an
 // EventSource sends by itself better is not: it gives up for ever on any status
 // but 200 (HTML standard, "fail the connection"), and it got its id somewhere,
@@ -112,7 +116,7 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 			continue
 		}
 		if len(values) != 1 {
-			return From{}, startError(name+"=", "given more than once")
+			return From{}, startError(name+"="+strings.Join(values, "&"+name+"="), "given more than once")
 		}
 		var err error
 		if name == "after" {
@@ -128,7 +132,7 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 	for _, name := range []string{"lastEventId", "last_event_id"} {
 		values := query[name]
 		if len(values) > 1 {
-			return From{}, startError(name+"=", "given more than once")
+			return From{}, startError(name+"="+strings.Join(values, "&"+name+"="), "given more than once")
 		}
 		if len(values) == 0 || values[0] == "" || polyfill != (From{}) {
 			continue

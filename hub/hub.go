@@ -15,7 +15,8 @@ import (
 // errDead makes an operation look its topic up again.
 var errDead = errors.New("hub: topic was reclaimed")
 
-// A Hub holds topics. All its methods are safe for concurrent use. While
+// A Hub holds topics. Make it by New: the zero value refuses everything with an
+// error that matches ErrNil. All its methods are safe for concurrent use. While
 // nothing happens it has no goroutine.
 type Hub struct {
 	// Immutable after New.
@@ -63,8 +64,8 @@ func New(o *Options) *Hub {
 // the hub retains is gone; what a broker keeps is not, and leases there run out.
 // It returns when the hub's goroutines have ended, and may be called again.
 func (h *Hub) Close() error {
-	if h == nil {
-		return nilError("*Hub")
+	if err := h.usable(); err != nil {
+		return err
 	}
 	h.closed.Store(true)
 	h.cancel()

@@ -138,12 +138,12 @@ func TestConditionalWrites(t *testing.T) {
 	if _, err = topic.Delete(ctx, "k", IfMatch(two)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = topic.Get(ctx, "k"); err != ErrNoKey {
+	if _, err = topic.Get(ctx, "k"); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Get of a deleted key: %v", err)
 	}
 	_, err = topic.Delete(ctx, "k", IfMatch(two))
 	conflict("Delete again", err, Position{})
-	if _, err = topic.Delete(ctx, "k"); err != ErrNoKey {
+	if _, err = topic.Delete(ctx, "k"); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Delete of an absent key: %v, want ErrNoKey", err)
 	}
 	if _, err = topic.Put(ctx, "k", "3", IfMatch(Position{})); err != nil {
@@ -166,7 +166,7 @@ func TestReadModifyWriteLosesNoUpdate(t *testing.T) {
 					switch {
 					case err == nil:
 						rev, n = ev.Rev, ev.Value
-					case err != ErrNoKey:
+					case !errors.Is(err, ErrNoKey):
 						done <- err
 						return
 					}

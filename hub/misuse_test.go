@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,7 @@ func TestBatch(t *testing.T) {
 func TestNilIsRefused(t *testing.T) {
 	h := newHub(t, TopicConfig{})
 	var none *Hub
+	var zero Hub
 	var noOwner *Owner
 	ctx := t.Context()
 	var noCtx context.Context
@@ -78,6 +80,13 @@ func TestNilIsRefused(t *testing.T) {
 		"nil *Hub, Drain":          none.Drain(ctx),
 		"nil *Hub, Close":          none.Close(),
 		"nil Sink":                 second(h.Connect(nil, ConnOptions{Encoder: &words{}})),
+		"zero Hub, Publish":        second(zero.Topic("log").Publish(ctx, nil)),
+		"zero Hub, Kind":           second(zero.Topic("log").Kind()),
+		"zero Hub, Subscribe":      second(zero.Topic("log").Subscribe(ctx, nil)),
+		"zero Hub, Connect":        second(zero.Connect(&nullSink{}, ConnOptions{Encoder: &words{}})),
+		"zero Hub, Enter":          second(zero.Enter(ctx, nil)),
+		"zero Hub, Drain":          zero.Drain(ctx),
+		"zero Hub, Close":          zero.Close(),
 		"no Encoder":               second(h.Connect(&nullSink{}, ConnOptions{})),
 		"OwnedBy(nil)":             second(h.Topic("keyed").Put(ctx, "k", nil, OwnedBy(noOwner))),
 		"nil context, Publish":     second(h.Topic("log").Publish(noCtx, nil)),
@@ -97,6 +106,9 @@ func TestNilIsRefused(t *testing.T) {
 	}
 	if n := len(none.Topics()) + none.Kick(""); n != 0 || none.Stats() != (Stats{}) {
 		t.Error("a nil *Hub has something")
+	}
+	if n := len(zero.Topics()) + zero.Kick(""); n != 0 || zero.Stats() != (Stats{}) {
+		t.Error("a zero Hub has something")
 	}
 }
 
@@ -137,6 +149,46 @@ func TestWireNames(t *testing.T) {
 	for _, bad := range []string{`{"reason":"whim"}`, `{"reason":7}`} {
 		if err := json.Unmarshal([]byte(bad), &Gap{}); err == nil {
 			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+// What is refused says what is wrong, and with what.
+func TestRefusalsSayWhatIsWrong(t *testing.T) {
+	h := newHub(t, TopicConfig{})
+	ctx := t.Context()
+	long := strings.Repeat("x", 300)
+	query := func(q string) error {
+		v, err := url.ParseQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return second(ParseFrom(v, ""))
+	}
+	for want, err := range map[string]error{
+		`hub: topic "keyed" has no key "k"`:                                        second(h.Topic("keyed").Get(ctx, "k")),
+		`hub: topic "keyed" has no key "j"`:                                        second(h.Topic("keyed").Delete(ctx, "j")),
+		`hub: key "k": Put has its key; hub.Key is for Publish`:                    second(h.Topic("keyed").Put(ctx, "k", nil, Key("k"))),
+		`hub: limit on length of an idempotency key: 300, at most 128 (fixed)`:     second(h.Topic("log").Publish(ctx, nil, Idempotent(long))),
+		`hub: limit on length of a topic: 300, at most 256 (Options.MaxNameBytes)`: second(h.Topic(long).Publish(ctx, nil)),
+		`hub: policy "9": unknown`:                                                 second(h.Topic("log").Subscribe(ctx, &SubOptions[[]byte]{Policy: 9})),
+		`hub: policy "3": unknown`:                                                 connect(t, h, &nullSink{}, ConnOptions{}).Follow(ctx, "log", &FollowOptions{Policy: 3}),
+		`hub: format "": empty: Encoder.Format names what it makes`:                second(h.Connect(&nullSink{}, ConnOptions{Encoder: &words{}})),
+		`hub: start "after=a&after=b": given more than once`:                       query("after=a&after=b"),
+		`hub: start "from=live&from=start": given more than once`:                  query("from=live&from=start"),
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for _, err := range []error{second(h.Topic("keyed").Get(ctx, "k")), second(h.Topic("keyed").Delete(ctx, "k"))} {
+		if !errors.Is(err, ErrNoKey) {
+			t.Errorf("%v is not ErrNoKey", err)
+		}
+	}
+	for p, want := range map[Policy]string{Disconnect: "disconnect", SkipWithGap: "skip with gap", Coalesce: "coalesce", 3: "unknown"} {
+		if p.String() != want {
+			t.Errorf("policy %d: %s, want %s", p, p, want)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestLeaseEndIsOneTombstoneEach(t *testing.T) {
 		if len(events) == 1 && !events[0].Expired {
 			t.Error("the tombstone is not marked as expired")
 		}
-		if _, err := topic.Get(t.Context(), "mine"); err != ErrNoKey {
+		if _, err := topic.Get(t.Context(), "mine"); !errors.Is(err, ErrNoKey) {
 			t.Errorf("mine: %v", err)
 		}
 		b.pause()
@@ -119,7 +119,7 @@ func TestLateOwnerIsRefused(t *testing.T) {
 			}
 		}
 		<-o.Lost()
-		if _, err := topic.Get(t.Context(), "k"); err != ErrNoKey {
+		if _, err := topic.Get(t.Context(), "k"); !errors.Is(err, ErrNoKey) {
 			t.Errorf("the key outlived its owner: %v", err)
 		}
 		if _, err := topic.Get(t.Context(), "s"); err != nil {
@@ -157,7 +157,7 @@ func TestLeaseEndCannotBeRefused(t *testing.T) {
 		if n := h.Topics()[0].Keys; n >= 6 {
 			t.Errorf("%d keys", n)
 		}
-		if _, err := topic.Get(t.Context(), "a"); err != ErrNoKey {
+		if _, err := topic.Get(t.Context(), "a"); !errors.Is(err, ErrNoKey) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -206,7 +206,7 @@ func TestLeaseForgetsTopics(t *testing.T) {
 			t.Errorf("the lease holds %d topics, want 1", n)
 		}
 		o.Close(t.Context())
-		if _, err := TopicOf[string](h, "keyed.0", nil).Get(t.Context(), "k"); err != ErrNoKey {
+		if _, err := TopicOf[string](h, "keyed.0", nil).Get(t.Context(), "k"); !errors.Is(err, ErrNoKey) {
 			t.Errorf("after the lease: %v", err)
 		}
 		time.Sleep(2 * time.Minute)

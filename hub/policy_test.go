@@ -226,7 +226,7 @@ func TestEphemeralKeepsNothingWithoutReaders(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		wantShow(t, "the older key's time is over", drain(t, subscribe(t, topic, from(Start()))), "l=2* live*")
-		if _, err := topic.Get(t.Context(), "k"); err != ErrNoKey {
+		if _, err := topic.Get(t.Context(), "k"); !errors.Is(err, ErrNoKey) {
 			t.Errorf("Get: %v", err)
 		}
 	})

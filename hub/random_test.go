@@ -270,7 +270,7 @@ func (r *run) write(o op, rev *Position) error {
 		return nil
 	}
 	if e.deleted && !exists {
-		if err != ErrNoKey {
+		if !errors.Is(err, ErrNoKey) {
 			return fmt.Errorf("%v, want ErrNoKey", err)
 		}
 		return nil

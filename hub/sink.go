@@ -68,8 +68,8 @@ func full(err error) bool {
 // ends can be told from its bytes (see Sink). Its methods are called by the hub's
 // workers, also at the same time, and must not block.
 type Encoder interface {
-	// Format names what the encoder makes, with all that it depends on. Encoders
-	// of one format make the same frame of the same event: it is made by one of
+	// Format names what the encoder makes, with all that it depends on, and is not
+	// empty. Encoders of one format make the same frame of the same event: it is made by one of
 	// them and shared by all their connections.
 	Format() string
 

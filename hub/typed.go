@@ -31,6 +31,16 @@ func (h *Hub) Topic(name string) *Topic[[]byte] { return TopicOf[[]byte](h, name
 // Name returns the topic's name.
 func (t *Topic[T]) Name() string { return t.name }
 
+// Kind returns the topic's kind, or the error with which Options.Configure
+// refuses its name. It does not ask a broker.
+func (t *Topic[T]) Kind() (Kind, error) {
+	if err := t.hub.usable(); err != nil {
+		return 0, err
+	}
+	_, cfg, _, err := t.hub.find(t.name)
+	return cfg.Kind, err
+}
+
 // Publish appends an event to a log or ephemeral topic and returns its
 // position, zero on ephemeral ones. When it returns v is encoded and may change.
 // It never waits for subscribers.
@@ -44,7 +54,8 @@ func (t *Topic[T]) Put(ctx context.Context, key string, v T, opts ...WriteOption
 }
 
 // Delete removes a key of a keyed or ephemeral topic; its subscribers get a
-// tombstone. If the key is not there it publishes nothing and returns ErrNoKey.
+// tombstone. If the key is not there it publishes nothing and returns an error
+// that matches ErrNoKey.
 func (t *Topic[T]) Delete(ctx context.Context, key string, opts ...WriteOption) (Position, error) {
 	return t.write(ctx, Write{Op: OpDelete, Key: key}, nil, opts)
 }
@@ -67,6 +78,9 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 		return Position{}, err
 	}
 	pos, err := t.hub.write(ctx, t.name, &w)
+	if err == ErrNoKey {
+		err = &keyError{t.name, w.Key}
+	}
 	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
 		for _, o := range opts {
 			// Another hub's owner is no business of this one, which may not know it.
@@ -79,12 +93,12 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 }
 
 // Get returns the latest event of a key, without Pos; its Rev is what IfMatch
-// wants. ErrNoKey if there is none.
+// wants. If there is none the error matches ErrNoKey.
 func (t *Topic[T]) Get(ctx context.Context, key string) (*Event[T], error) {
 	var e *entry
 	err := t.hub.look(ctx, t.name, Position{}, t.tabled("Get"), func(in *topic) error {
 		if e = in.get(key); e == nil {
-			return ErrNoKey
+			return &keyError{t.name, key}
 		}
 		return nil
 	})
@@ -167,6 +181,9 @@ func (t *Topic[T]) Subscribe(ctx context.Context, o *SubOptions[T]) (*Sub[T], er
 		s.batch = batch(o.Batch)
 	}
 	if err := from.check(); err != nil {
+		return nil, err
+	}
+	if err := s.c.policy.check(); err != nil {
 		return nil, err
 	}
 	s.c.wake = make(chan struct{}, 1)

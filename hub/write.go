@@ -70,7 +70,7 @@ func (w *Write) apply(opts []WriteOption, o *Options) error {
 			w.Name = opt.text
 		case optKey:
 			if w.Op != OpPublish {
-				return &NameError{What: "key", Name: clip(opt.text), Problem: "given twice"}
+				return &NameError{What: "key", Name: clip(opt.text), Problem: w.Op.String() + " has its key; hub.Key is for Publish"}
 			}
 			w.Key = opt.text
 			if w.Key == "" {
