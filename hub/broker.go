@@ -74,7 +74,9 @@ type Feed interface {
 }
 
 // A BrokerTopic names a topic to a broker. The configuration, complete with its
-// defaults, says what to keep; it is the same for all who use the topic.
+// defaults, says what to keep; it is the same for all who use the topic. While the
+// broker has the topic as another Kind it refuses Append and Attach with a *KindError
+// whose Kind is the one it has, and changes nothing.
 type BrokerTopic struct {
 	Name   string
 	Config TopicConfig

@@ -145,6 +145,7 @@
 //	                                   beyond; nothing for others     TestPushOverABroker
 //	the broker lost everything         gap or reset epoch             TestRemote, TestPushOverABroker
 //	a node died                        its leases end                 TestLateOwnerIsRefused
+//	hubs disagree on a topic's Kind    *KindError for the second      TestHubsThatDisagreeOnAKind
 //	the broker contradicts itself      not believed, asked again      TestBrokerThatKeepsRecordsBack,
 //	                                                                  TestTableThatNeverFitsItsLog
 //	the broker hangs                   copies are read on; what waits TestWhatWaitsForARepairIsBounded,

@@ -60,7 +60,8 @@ func (e *keyError) Error() string {
 func (e *keyError) Unwrap() error { return ErrNoKey }
 
 // A KindError tells of an operation that a topic of this kind does not have. A
-// topic's kind is what Options.Configure returns for its name, Log without it.
+// topic's kind is what Options.Configure returns for its name, Log without it; a
+// Broker knows it by the first write or reader, of whichever hub.
 type KindError struct {
 	Topic string
 	Kind  Kind
@@ -74,6 +75,8 @@ func (e *KindError) Error() string {
 // advice says what to do about it.
 func (e *KindError) advice() string {
 	switch {
+	case strings.HasPrefix(e.Op, "use as "):
+		return "let Options.Configure return the same Kind for this name in all hubs of the broker"
 	case e.Kind == Keyed:
 		return "use Put and Delete, or let Options.Configure return another Kind for this name"
 	case e.Kind == Log && e.Op != "presence" && !strings.HasPrefix(e.Op, "Publish"):

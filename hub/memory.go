@@ -11,9 +11,10 @@ const feedBatch = 64
 
 // Memory is a broker that keeps its logs in this process, for several hubs to
 // share: in tests, or where parts of a program want hubs of their own. A single hub
-// needs none: without a broker its logs are the ones that its readers read.
+// needs none: without a broker its logs are the ones that its readers read. Make it
+// by NewMemory.
 type Memory struct {
-	h *Hub
+	h *Hub // nil of the zero Memory, which is of no use
 }
 
 var _ Broker = (*Memory)(nil)
@@ -50,6 +51,9 @@ func (m *Memory) with(ctx context.Context, t BrokerTopic, f func(*topic) error) 
 			in, err = m.h.make(t.Name, t.Config)
 		}
 		if err == nil {
+			err = in.same(t)
+		}
+		if err == nil {
 			err = f(in)
 		}
 		if err != errDead {
@@ -67,13 +71,25 @@ func (m *Memory) look(ctx context.Context, t BrokerTopic, f func(*topic)) error 
 	if err != nil {
 		return unavailable(err)
 	}
-	if in == nil {
+	if in != nil {
+		if err := in.same(t); err != nil {
+			return err
+		}
+	} else {
 		m.h.mu.RLock()
 		epoch := m.h.epoch(t.Name)
 		m.h.mu.RUnlock()
 		in = newTopic(m.h, t.Name, t.Config, epoch)
 	}
 	f(in)
+	return nil
+}
+
+// same refuses a hub that takes the topic for one of another kind.
+func (t *topic) same(as BrokerTopic) error {
+	if t.kind != as.Config.Kind {
+		return &KindError{Topic: t.name, Kind: t.kind, Op: "use as " + as.Config.Kind.String()}
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ var appendCases = []Case{
 	{Name: "append/a repeated write returns the first position", Run: appendRepeated},
 	{Name: "append/a write is remembered when others came in between", Run: appendRemembered},
 	{Name: "append/a table that is full refuses new keys only", Run: appendFull},
+	{Name: "append/a topic of another kind is refused", Run: appendOtherKind},
 }
 
 func appendConcurrent(t T, s *Setup) {
@@ -182,4 +183,26 @@ func appendFull(t T, s *Setup) {
 	c.put("a", "2")
 	c.write(hub.Write{Op: hub.OpDelete, Key: "b"})
 	c.put("c", "1")
+}
+
+// Hubs whose Configure does not agree are told, whichever comes second.
+func appendOtherKind(t T, s *Setup) {
+	first, second := s.client(t, topic("t", hub.Log)), s.client(t, topic("t", hub.Keyed))
+	first.publish("1")
+	refused := func(what string, err error) {
+		var kind *hub.KindError
+		if !errors.As(err, &kind) || kind.Topic != "t" || kind.Kind != hub.Log {
+			t.Errorf("%s of a keyed topic that is a log: got %v, want a *KindError", what, err)
+		}
+	}
+	_, err := second.Append(second.ctx(), second.at, &hub.Write{Op: hub.OpPut, Key: "k", Data: []byte("2")})
+	refused("Append", err)
+	detach, err := second.Attach(second.ctx(), second.at, &collector{changed: make(chan struct{}, 1)})
+	refused("Attach", err)
+	if err == nil {
+		t.Cleanup(detach)
+	}
+	if log := first.log(); len(log) != 1 || string(log[0].Data) != "1" {
+		t.Errorf("the log has %s", show(log))
+	}
 }

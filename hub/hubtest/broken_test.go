@@ -63,6 +63,17 @@ var broken = []struct {
 			}
 		},
 	}},
+	{"blind to kinds: a topic is what it is asked as", "append/a topic of another kind is refused", fault{
+		append: func(w *twin, ctx context.Context, t hub.BrokerTopic, wr *hub.Write) (hub.Position, error) {
+			pos, err := w.Memory.Append(ctx, t, wr)
+			var kind *hub.KindError
+			if errors.As(err, &kind) {
+				t.Config.Kind = kind.Kind
+				return w.Memory.Append(ctx, t, &hub.Write{Key: wr.Key, Data: wr.Data})
+			}
+			return pos, err
+		},
+	}},
 	{"broken chain: fed records name another predecessor", "feed/records are those of the log", fault{
 		deliver: func(p *proxy, r hub.Record) {
 			r.Prev ^= 1

@@ -163,10 +163,16 @@ func (n *Remote) Leave(ctx context.Context, id string) error {
 // Attach implements [hub.Broker].
 func (n *Remote) Attach(ctx context.Context, t hub.BrokerTopic, to hub.Feed) (func(), error) {
 	f := &feeder{to: to, wake: make(chan struct{}, 1)}
+	var other error
 	err := n.locked(ctx, func() {
 		in := n.store.topic(t)
-		in.feeds = append(in.feeds, f)
+		if other = in.same(t); other == nil {
+			in.feeds = append(in.feeds, f)
+		}
 	})
+	if err == nil {
+		err = other
+	}
 	drop := func() {
 		n.store.mu.Lock()
 		defer n.store.mu.Unlock()

@@ -33,6 +33,7 @@ type Store struct {
 
 // A stored is a topic in a store.
 type stored struct {
+	kind    hub.Kind // for whom it was made
 	epoch   uint64
 	top     uint64
 	tag     uint32
@@ -141,7 +142,7 @@ func (s *Store) LoseTail(topic string, n int) {
 func (s *Store) Restart() {
 	s.mu.Lock()
 	for _, t := range s.topics {
-		*t = stored{epoch: s.epoch(), feeds: t.feeds}
+		*t = stored{kind: t.kind, epoch: s.epoch(), feeds: t.feeds}
 	}
 	for _, o := range s.owners {
 		o.timer.Stop()
@@ -158,10 +159,10 @@ func (s *Store) epoch() uint64 { return max(1, s.rnd.Uint64()) }
 func (s *Store) topic(t hub.BrokerTopic) *stored {
 	in := s.topics[t.Name]
 	if in == nil {
-		in = &stored{epoch: s.epoch()}
+		in = &stored{kind: t.Config.Kind, epoch: s.epoch()}
 		s.topics[t.Name] = in
 	}
-	if in.table == nil && t.Config.Kind == hub.Keyed {
+	if in.table == nil && in.kind == hub.Keyed {
 		in.table = make(map[string]row)
 	}
 	for len(in.records) > 0 && time.Since(in.records[0].Time) > t.Config.MaxAge {
@@ -170,11 +171,22 @@ func (s *Store) topic(t hub.BrokerTopic) *stored {
 	return in
 }
 
+// same refuses those who take the topic for one of another kind.
+func (t *stored) same(as hub.BrokerTopic) error {
+	if t.kind != as.Config.Kind {
+		return &hub.KindError{Topic: as.Name, Kind: t.kind, Op: "use as " + as.Config.Kind.String()}
+	}
+	return nil
+}
+
 func (t *stored) head() hub.Position { return hub.MakePosition(t.epoch, t.top, t.tag) }
 
 // append commits a write. Called with mu held.
 func (s *Store) append(t hub.BrokerTopic, w *hub.Write, expired bool) (hub.Position, error) {
 	in := s.topic(t)
+	if err := in.same(t); err != nil {
+		return hub.Position{}, err
+	}
 	r := hub.Record{Time: time.Now(), Name: w.Name, Key: w.Key, Data: w.Data, Deleted: w.Op == hub.OpDelete, Expired: expired}
 	if t.Config.Kind == hub.Ephemeral {
 		for _, f := range in.feeds {
