@@ -85,7 +85,7 @@ type Options struct {
 
 	// Observe, if not nil, is told of what seldom happens and somebody may want
 	// to know; what happens often is counted, see Stats. It is called without
-	// locks, by whoever noticed, and must not block.
+	// locks, by whoever noticed, and must not block. A panic in it is counted.
 	Observe func(Incident)
 
 	MaxTopics     int   // topics that retain something or have a subscriber; 100000

@@ -20,10 +20,10 @@ type ConnOptions struct {
 	Label string
 
 	// Ended, if not nil, is told of each topic that has ended by itself and not
-	// by Unfollow or Close: *SlowError, *EncodeError, ErrKicked, ErrDraining,
-	// ErrClosed or the sink's own error, and the position up to which the sink
-	// has taken it. It is called by the worker that serves the connection, with
-	// no lock held, and must not block.
+	// by Unfollow or Close: *SlowError, *EncodeError, *PanicError, ErrKicked,
+	// ErrDraining, ErrClosed or the sink's own error, and the position up to which
+	// the sink has taken it. It is called by the worker that serves the connection,
+	// with no lock held, and must not block.
 	Ended func(topic string, pos Position, err error)
 }
 
@@ -32,7 +32,8 @@ type FollowOptions struct {
 	From   From
 	Policy Policy
 	// Filter runs in the shard's worker. A follower with a filter is served by
-	// itself and not in common with others.
+	// itself and not in common with others. If it panics, the topic ends for this
+	// connection, with a *PanicError.
 	Filter func(*Event[[]byte]) bool
 }
 
@@ -277,7 +278,7 @@ func (c *Conn) forget(f *follower) {
 		return
 	}
 	pos, _ := f.where()
-	c.opts.Ended(f.lane.t.name, pos, f.c.end(ErrUnsubscribed))
+	_ = c.tell(f.lane.t.name, pos, f.c.end(ErrUnsubscribed)) // that it panicked is counted, and there is nobody else to tell
 }
 
 // work serves those who wait for the sink, once it is writable.
@@ -303,15 +304,22 @@ func (c *Conn) refused(some bool, err error) {
 	if c.tries++; some {
 		c.tries = 0
 	}
-	if !full(err) || c.tries > maxRefusals {
+	if !c.isFull(err) || c.tries > maxRefusals {
 		if err == nil {
 			err = ErrFull
 		}
-		err = fmt.Errorf("hub: sink failed: %w", err)
-		c.shut(err, err)
+		c.fail(err)
 		return
 	}
 	c.hub.at("conn is full")
-	c.sink.NotifyWritable(c.writable)
+	if err := c.notify(); err != nil {
+		c.fail(err)
+	}
 	c.hub.at("conn waits")
+}
+
+// fail ends all that is followed, because of the sink.
+func (c *Conn) fail(err error) {
+	err = fmt.Errorf("hub: sink failed: %w", err)
+	c.shut(err, err)
 }

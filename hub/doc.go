@@ -282,7 +282,12 @@
 //
 //  34. What can't be done is refused with a typed error that says what to do about
 //     it; nothing panics, not even on a nil *Hub or context.
-//     [TestKindErrorsSayWhatToDo, TestNilIsRefused, TestLimits, TestNamesAndKeys]
+//     [TestKindErrorsSayWhatToDo, TestNilIsRefused, TestLimits, TestNamesAndKeys,
+//     TestRefusalsSayWhatIsWrong]
+//  35. A panic in a sink, an encoder, a filter of a connection, Ended or Observe ends
+//     what it is of and nothing else, also in the middle of a round for many.
+//     [TestPanicsEndWhatTheyAreOf, TestPanicsAmongMany, TestPanicsWhileCatchingUp,
+//     TestPanicOfASinksError, TestPanicOfObserve]
 //
 // # Concurrency, speed and memory
 //
@@ -294,7 +299,14 @@
 // Ended of connections run in the worker of a shard: one that blocks holds up the
 // connections of that shard. They, and Observe, may call the hub, but not what waits
 // for them: Hub.Close waits for the worker that is calling, and Drain for followers
-// that it serves. A panic in one of them ends the program, as in any goroutine.
+// that it serves.
+//
+// A panic in one of these ends what it is of, with a *PanicError that Ended and
+// Observe are told, and is counted: that of a sink the connection, that of a filter
+// its topic for that connection, that of an encoder the subscriptions that wanted
+// the event in that format. After one in Ended or Observe the hub goes on. Code that
+// runs in a goroutine of the program's (Configure, codecs, the Filter of a
+// subscription) panics there; a Broker is part of the hub and must not.
 //
 // Events, their Data and their Value are shared by all readers and must not be
 // modified. They live as long as somebody holds them; the hub lets go of them

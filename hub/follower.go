@@ -104,7 +104,14 @@ func (f *follower) send(s *shard) bool {
 			} else {
 				ev, err = eventOf(ln.raw, it.e)
 			}
-			if err == nil && !f.filter(ev) {
+			wanted := false
+			if err == nil {
+				wanted, err = f.wants(ev)
+			}
+			if failed = err; failed != nil {
+				break
+			}
+			if !wanted {
 				it.filtered = true
 				frames = append(frames, nil)
 				continue
@@ -116,11 +123,7 @@ func (f *follower) send(s *shard) bool {
 		case it.e != nil:
 			b, err = ln.frameOf(it.e, f.conn.opts.Encoder, f.conn.format)
 		default:
-			s.hub.stats.encoded.Add(1)
-			ev := &Event[[]byte]{Topic: ln.t.name, Marker: it.mark, Pos: it.pos, Gap: it.gap, Reset: it.reset}
-			if b, err = f.conn.opts.Encoder.AppendFrame(nil, ev); err != nil {
-				err = &EncodeError{Topic: ln.t.name, Err: err}
-			}
+			b, err = ln.frame(f.conn.opts.Encoder, &Event[[]byte]{Topic: ln.t.name, Marker: it.mark, Pos: it.pos, Gap: it.gap, Reset: it.reset})
 		}
 		if failed = err; failed != nil {
 			break
@@ -136,7 +139,7 @@ func (f *follower) send(s *shard) bool {
 	n, done := 0, len(frames)
 	var err error
 	if len(s.pieces) > 0 {
-		n, err = f.conn.sink.TrySend(s.pieces)
+		n, err = f.conn.trySend(s.pieces)
 	}
 	if n = max(0, n); n < len(s.pieces) {
 		if done = 0; n > 0 {

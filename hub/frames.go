@@ -61,12 +61,7 @@ func (ln *lane) encode(e *entry, enc Encoder, row bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ln.t.hub.stats.encoded.Add(1)
-	b, err := enc.AppendFrame(nil, ev)
-	if err != nil {
-		return nil, &EncodeError{Topic: ln.t.name, Err: err}
-	}
-	return b, nil
+	return ln.frame(enc, ev)
 }
 
 // charge counts the bytes of a frame that was made, unless all have passed the

@@ -265,7 +265,7 @@ func (g *group) send(ln *lane, s *shard, budget *int) bool {
 		if len(g.pieces) == 0 {
 			continue
 		}
-		n, err := f.conn.sink.TrySend(g.pieces)
+		n, err := f.conn.trySend(g.pieces)
 		if n < len(g.pieces) {
 			s.hub.stats.full.Add(1)
 			g.drop(f, max(0, n), ln)

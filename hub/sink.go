@@ -25,7 +25,8 @@ type Sink interface {
 	// connection has ended. The bytes are shared by many and never change: the
 	// sink may keep them and must not write to them. The slice of frames is the
 	// hub's again when TrySend returns. Calls come one at a time, from one
-	// goroutine after another.
+	// goroutine after another. If it panics the connection has ended, with a
+	// *PanicError.
 	TrySend(frames [][]byte) (whole int, err error)
 
 	// NotifyWritable calls f once, on another goroutine or at least not from
@@ -74,6 +75,7 @@ type Encoder interface {
 	Format() string
 
 	// AppendFrame appends the frame of an event, or of a marker, and nothing if
-	// it is not to be sent. An error ends the subscription that wanted it.
+	// it is not to be sent. An error, and a panic, which is a *PanicError, ends the
+	// subscriptions that wanted it.
 	AppendFrame(dst []byte, ev *Event[[]byte]) ([]byte, error)
 }

@@ -23,13 +23,14 @@ type Stats struct {
 	Repairs   uint64 `json:"repairs"`   // times a topic was verified or repaired from the broker
 	Breaks    uint64 `json:"breaks"`    // times a log did not go on as it was here
 	Uncertain uint64 `json:"uncertain"` // writes that ended with ErrUncertain
+	Panics    uint64 `json:"panics"`    // of code of the program's in goroutines of the hub, see PanicError
 }
 
 // counters are what the hub counts as it happens.
 type counters struct {
 	connections, down                                  atomic.Int64
 	published, read, sent, full, encoded, gaps, resets atomic.Uint64
-	slow, repairs, breaks, uncertain                   atomic.Uint64
+	slow, repairs, breaks, uncertain, panics           atomic.Uint64
 }
 
 // Stats returns the hub's counters. They are read one after the other, while the
@@ -47,7 +48,7 @@ func (h *Hub) Stats() Stats {
 		Bytes: h.total.used.Load(), FeedsDown: int(c.down.Load()),
 		Published: c.published.Load(), Read: c.read.Load(), Sent: c.sent.Load(), Full: c.full.Load(),
 		Encoded: c.encoded.Load(), Gaps: c.gaps.Load(), Resets: c.resets.Load(), Slow: c.slow.Load(),
-		Repairs: c.repairs.Load(), Breaks: c.breaks.Load(), Uncertain: c.uncertain.Load(),
+		Repairs: c.repairs.Load(), Breaks: c.breaks.Load(), Uncertain: c.uncertain.Load(), Panics: c.panics.Load(),
 	}
 }
 
@@ -63,6 +64,7 @@ const (
 	SlowReader                     // a subscription ended with a *SlowError: Err, Missed
 	LeaseLost                      // an owner was away for too long
 	WriteUncertain                 // a write's acknowledgement was lost: Err
+	Panicked                       // code of the program's panicked in a goroutine of the hub: Err is a *PanicError
 )
 
 // String returns a few words.
@@ -84,6 +86,8 @@ func (w What) String() string {
 		return "lease lost"
 	case WriteUncertain:
 		return "write uncertain"
+	case Panicked:
+		return "panicked"
 	}
 	return "unknown"
 }
@@ -97,8 +101,12 @@ type Incident struct {
 	Err    error
 }
 
+// observe tells Observe. That it panicked is counted, and there is nobody else to
+// tell.
 func (h *Hub) observe(i Incident) {
 	if h.opts.Observe != nil {
+		var err error
+		defer h.rescue("Observe", i.Topic, &err)
 		h.opts.Observe(i)
 	}
 }
