@@ -35,7 +35,8 @@ type Grant struct {
 	// User says whose connection it is: the label for hub.Hub.Kick. May be "".
 	User string
 	// Filter, if not nil, leaves out the events for which it returns false; see
-	// hub.FollowOptions. Such a connection is served by itself.
+	// hub.FollowOptions. Such a connection is served by itself. A Filter that panics
+	// ends this client, with the bye ByeFailed and a line in the log.
 	Filter func(*hub.Event[[]byte]) bool
 }
 
@@ -48,8 +49,9 @@ func Public(a *Access) (Grant, error) {
 }
 
 // A RefusedError says how a request is to be refused. Options.Authorize,
-// Options.Topic and hub.Options.Configure may return one; with any other error
-// the client gets 403, 404 and 404, and not its text.
+// Options.Topic and hub.Options.Configure may return one. With any other error of
+// Topic or Configure the client gets 404, and not its text; with one of Authorize,
+// which then could not tell, it is to come again.
 //
 // An EventSource gives up for good on every status but 200; 204 (no content) is
 // the one that the standard has for that.

@@ -44,7 +44,7 @@ func TestAuthorizeDecides(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
 	refuse := map[string]error{
-		"secret": errors.New("not you, for the reason of DSN=secret"),
+		"secret": &gateway.RefusedError{Status: http.StatusForbidden, Err: errors.New("not you, for the reason of DSN=secret")},
 		"gone":   &gateway.RefusedError{Status: http.StatusNoContent},
 		"login":  fmt.Errorf("wrapped: %w", &gateway.RefusedError{Status: http.StatusUnauthorized, Text: "who are you?"}),
 		"later":  &gateway.RefusedError{Status: http.StatusTooManyRequests, RetryAfter: 1500 * time.Millisecond},
@@ -94,7 +94,7 @@ func TestNobodyGetsInWithoutAuthorize(t *testing.T) {
 	h := hub.New(nil)
 	defer h.Close()
 	g := gateway.New(h, &gateway.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Topic: func(*http.Request) (string, error) { return "t", nil }})
-	for _, o := range []http.Handler{g.EventStream(), g.WebSocket(), gateway.New(h, nil).EventStream()} {
+	for _, o := range []http.Handler{g.EventStream(), g.WebSocket(), g} {
 		w := &recorder{header: http.Header{}}
 		r, _ := http.NewRequest("GET", "/t", nil)
 		o.ServeHTTP(w, r)
@@ -142,12 +142,6 @@ func TestTopicOfTheRequest(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("tenant %q: %d, want %d", tenant, resp.StatusCode, want)
 		}
-	}
-	s2 := newSite(t, nil, nil)
-	w := &recorder{header: http.Header{}}
-	r, _ := http.NewRequest("GET", "/", nil)
-	if s2.g.EventStream().ServeHTTP(w, r); w.status != 404 {
-		t.Errorf("a path without a topic: %d", w.status)
 	}
 }
 
@@ -220,6 +214,10 @@ func TestNegotiation(t *testing.T) {
 			t.Errorf("Accept %q: %d, Vary %q; want %d", accept, resp.StatusCode, resp.Header.Values("Vary"), want)
 		}
 	}
+	r := s.request(t.Context(), "/any/news", "", "")
+	if resp, err := s.http.Do(r); err != nil || !strings.Contains(bodyOf(t, resp), "send Accept: text/event-stream") {
+		t.Errorf("without an Accept: %v, %v", resp, err)
+	}
 	c, err := ws.Dial(t.Context(), "ws"+strings.TrimPrefix(s.url, "http")+"/any/news", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +239,7 @@ func TestNegotiation(t *testing.T) {
 			t.Errorf("POST %s: %s, Allow %q", path, resp.Status, resp.Header.Get("Allow"))
 		}
 	}
-	r := s.request(t.Context(), "/sse/news", "", "")
+	r = s.request(t.Context(), "/sse/news", "", "")
 	r.Method = http.MethodHead
 	if resp, err := s.http.Do(r); err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("HEAD: %v, %v", resp, err)

@@ -92,14 +92,17 @@
 //	unavailable  1013   the topic can't be read for the moment
 //	kicked       1008   hub.Hub.Kick; asked again, Authorize should refuse
 //	closed       1001   the hub was closed
-//	failed       1011   a fault of the program's: Options.Logger has it
+//	failed       1011   a fault of the program's, such as a Filter that panics: Options.Logger has it
 //
 // In an event stream bye carries retry, which is when an EventSource comes back.
 // It gives up for ever on a status that is not 200. So what will pass (a drain, a
-// broker that is away, an id of another server) is told in the stream, and only
-// what is for good by a status: 400 a malformed from or after, 403 and what
-// Authorize chooses, 404 a topic that Options.Configure of the hub refuses, 405,
-// 406.
+// broker that is away, an Authorize that fails, an id of another server) is told in
+// the stream, and only what is for good by a status: 400 a malformed from or after,
+// what Authorize chooses in a RefusedError, 404 a topic that Options.Configure of
+// the hub refuses, 405, 406, and 500 where the program has set up the Handler
+// wrongly: without a hub, without Authorize, under a pattern without {topic}, with
+// hub.Coalesce for a log, with a topic that the hub's broker has as another kind.
+// Then the body says which, and the log, once.
 //
 // To end the server, drain, and then shut down:
 //
@@ -145,6 +148,12 @@
 //  14. What is malformed is refused with a status and a text.
 //     [TestBadRequestsAreRefused, TestTopicOfTheRequest, TestNegotiation,
 //     TestMessagesAreRefused, TestParseEnvelopeRefuses]
+//  15. A mistake in the set-up is told in each answer, and once in the log.
+//     [TestMistakesAreTold, TestDefaultLogger]
+//  16. An Authorize that fails without a RefusedError refuses nobody for good, and
+//     lets nobody in. [TestAuthorizeThatFails]
+//  17. A Filter that panics ends its own client, which is told, and is logged with
+//     its stack. [TestFilterThatPanics]
 //
 // # Concurrency, speed and memory
 //
@@ -170,7 +179,7 @@
 // A position is a hint where to read; it authorises nothing. Names of topics come
 // from the request: Options.Configure of the hub can refuse those that are not the
 // program's. Errors of the program are not shown to clients, but for the Text of a
-// RefusedError. Check the Origin in Authorize where event streams are for certain
+// RefusedError and what is wrong with the set-up. Check the Origin in Authorize where event streams are for certain
 // pages only and users are known by cookies: any page can open one, though it can
 // read it only with CORS. Over a WebSocket other origins are refused by default.
 // What a client sends on a WebSocket is refused with 1003.

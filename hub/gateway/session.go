@@ -58,10 +58,7 @@ func (g *Handler) follow(l line, enc hub.Encoder, p *plan) *session {
 		conn.Close()
 		return s
 	}
-	o := &hub.FollowOptions{From: p.from, Filter: p.grant.Filter}
-	if g.opts.Policy != nil {
-		o.Policy = g.opts.Policy(p.topic)
-	}
+	o := &hub.FollowOptions{From: p.from, Policy: p.policy, Filter: p.grant.Filter}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), followTimeout, hub.ErrUnavailable)
 	defer cancel()
 	if err := conn.Follow(ctx, p.topic, o); err != nil {
@@ -74,7 +71,9 @@ func (g *Handler) follow(l line, enc hub.Encoder, p *plan) *session {
 // line's: it is gone, or takes nothing although it says that it would.
 func (s *session) ended(topic string, pos hub.Position, err error) {
 	b := s.g.byeOf(pos, err)
-	if _, ours := errors.AsType[*hub.EncodeError](err); b.Reason == ByeFailed && !ours {
+	_, encode := errors.AsType[*hub.EncodeError](err)
+	_, panicked := errors.AsType[*hub.PanicError](err)
+	if b.Reason == ByeFailed && !encode && !panicked {
 		b.Reason = ByeSlow
 	}
 	s.end(b, err)
@@ -82,9 +81,14 @@ func (s *session) ended(topic string, pos hub.Position, err error) {
 
 // end is bye, for a reason that the program may have to hear of.
 func (s *session) end(b *Bye, err error) {
-	if s.bye(b) && b.Reason == ByeFailed {
-		s.g.opts.Logger.Error("gateway: a topic can't be followed", "topic", s.topic, "error", err)
+	if !s.bye(b) || b.Reason != ByeFailed {
+		return
 	}
+	args := []any{"topic", s.topic, "error", err}
+	if p, ok := errors.AsType[*hub.PanicError](err); ok {
+		args = append(args, "stack", string(p.Stack))
+	}
+	s.g.logger().Error("gateway: a topic can't be followed", args...)
 }
 
 // byeOf turns the error that ended a subscription into what the client is told.
