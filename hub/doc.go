@@ -70,12 +70,20 @@
 // Connect makes a connection known as a Sink, with an Encoder for its transport,
 // and Follow subscribes it to topics:
 //
-//	c, err := h.Connect(sink, hub.ConnOptions{Encoder: eventStream{}, Ended: bye})
+//	c, err := h.Connect(sink, hub.ConnOptions{Encoder: gateway.WebSocketEncoder{}, Ended: bye})
 //	defer c.Close()
 //	err = c.Follow(ctx, "news", &hub.FollowOptions{From: hub.After(pos)})
 //
-// A Stream of package sse is a Sink as it is. One's own is two methods, both of
-// which return at once:
+// Connections of this module are sinks as they are, and package hub/gateway has
+// the encoders:
+//
+//	*ws.Conn of ws.Handler        gateway.WebSocketEncoder, or one's own over ws.AppendFrame
+//	*sse.Stream of sse.Handler    gateway.EventStreamEncoder, or one's own over sse.AppendEvent
+//
+// A program whose clients follow topics by their names needs none of this: that is
+// gateway.New. Where a request wants to start says gateway.FromRequest.
+//
+// A sink of one's own is two methods, both of which return at once:
 //
 //	func (c *conn) TrySend(frames [][]byte) (whole int, err error) {
 //		for i, f := range frames {

@@ -3,8 +3,9 @@ package hub
 import "slices"
 
 // A Sink is a connection, as the hub sees it: a run of bytes that goes out in
-// order. It is satisfied structurally: a Stream of package sse fits, though neither
-// package knows of the other.
+// order. It is satisfied structurally: a Conn of package ws and a Stream of package
+// sse fit, though the packages do not know of one another. Their encoders are in
+// package hub/gateway.
 //
 // What an Encoder appends for one event is a frame. An element of TrySend's frames
 // is one frame, or several that follow one another, joined so that all connections

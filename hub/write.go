@@ -37,7 +37,9 @@ func Absent() WriteOption { return WriteOption{kind: optMatch} }
 func Idempotent(id string) WriteOption { return WriteOption{kind: optIdempotent, text: id} }
 
 // Name names the event, as an event stream's event field does. The names gap,
-// reset, live and bye are the hub's own and are refused.
+// reset, live and bye are the hub's own and are refused. Names that pages are to
+// get should not be error or open, which a browser's EventSource would give to the
+// handlers of its own events of these names.
 func Name(name string) WriteOption { return WriteOption{kind: optName, text: name} }
 
 // Key gives an event of a log a key, a plain attribute there. Events of other

@@ -32,7 +32,8 @@
 // # The parts
 //
 //   - [AppendEvent] is the only encoder. Nothing that an event holds can break
-//     out of its field.
+//     out of its field. It takes any name; but an EventSource gives an event named
+//     error or open to the handlers of its own events of these names, so take others.
 //   - [Writer] is one stream in a running handler, over HTTP/1.0, HTTP/1.1 or
 //     HTTP/2, with heartbeats, a bound for each write and a maximum age.
 //   - [Handler] makes a [Stream] of each request, which has no goroutine and no
@@ -86,6 +87,11 @@
 //	Push      never waits; a client that is too slow is disconnected, or does without
 //	Send      waits until the queue has room
 //	TrySend   never waits; takes shared bytes that are encoded already, and says how far it got
+//
+// A stream of [Log.Handler] is of the first form: each client costs the goroutine
+// of its handler. Where many silent clients are to get what they missed, keep the
+// events in a topic of package hub and serve it by package hub/gateway, or connect
+// the Stream itself (hub.Hub.Connect): the callback form with replay.
 //
 // What is underneath depends on the request, and shows in nothing but the cost:
 //

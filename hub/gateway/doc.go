@@ -23,8 +23,12 @@
 // missed:
 //
 //	const news = new EventSource("/topics/news")
-//	news.onmessage = (m) => show(JSON.parse(m.data).data)
+//	news.onmessage = (m) => show(JSON.parse(m.data).data)                   // events without a name
+//	news.addEventListener("story", (m) => show(JSON.parse(m.data).data))    // those with hub.Name("story")
 //	news.addEventListener("gap", () => reload())
+//
+// Events named error or open would come to the handlers of an EventSource's own
+// events: take other names.
 //
 // The same over a WebSocket, where coming back is up to the page:
 //

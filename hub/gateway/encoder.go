@@ -11,7 +11,9 @@ import (
 // EventStreamEncoder writes events for an event stream (HTML standard, section
 // 9.2): the position as the id, none where there is none, the name or that of
 // the marker as the event, and the envelope as the data. It is what a program
-// gives [hub.Hub.Connect] that serves its streams itself.
+// gives [hub.Hub.Connect] that serves its streams itself, with an sse.Stream as
+// the sink. An EventSource gives events named error or open to the handlers of its
+// own events of these names: publish with other names for pages.
 type EventStreamEncoder struct{}
 
 // Format implements [hub.Encoder].
@@ -33,7 +35,7 @@ func (EventStreamEncoder) AppendFrame(dst []byte, ev *hub.Event[[]byte]) ([]byte
 
 // WebSocketEncoder writes events for a WebSocket: each envelope is one text
 // message in one frame of a server's, that is, without a mask (RFC 6455, section
-// 5.2).
+// 5.2). Its sink is a ws.Conn.
 type WebSocketEncoder struct{}
 
 // Format implements [hub.Encoder].
