@@ -6,8 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"github.com/tidewire/tidewire/hub"
+	"github.com/tidewire/tidewire/hub/gateway"
 	"github.com/tidewire/tidewire/presence"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/ws"
@@ -120,6 +122,48 @@ func Example_hub() {
 		fmt.Println(ev.Value.Title)
 	}
 	// Output: two
+}
+
+func Example_gateway() {
+	listener, failed := net.Listen("tcp", "127.0.0.1:0")
+	if failed != nil {
+		fmt.Println(failed)
+		return
+	}
+	ctx := context.Background()
+
+	h := hub.New(nil)
+	topics := gateway.New(h, &gateway.Options{Authorize: gateway.Public}) // or who may follow what
+	mux := http.NewServeMux()
+	mux.Handle("GET /topics/{topic}", topics)
+	server := &http.Server{Handler: mux}
+	go server.Serve(listener)
+	_, err := h.Topic("news").Publish(ctx, []byte(`{"title":"It works"}`)) // from anywhere in the program
+
+	defer h.Close()
+	defer server.Shutdown(ctx)
+	defer topics.Drain(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	url := listener.Addr().String() + "/topics/news?from=start"
+	for ev, err := range (&sse.Client{URL: "http://" + url}).Events(ctx) {
+		fmt.Println("event stream:", err, strings.HasSuffix(string(ev.Data), `"data":{"title":"It works"}}`))
+		break
+	}
+	c, err := ws.Dial(ctx, "ws://"+url, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, data, err := c.Read(ctx)
+	fmt.Println("WebSocket:", err, strings.HasSuffix(string(data), `"data":{"title":"It works"}}`))
+	fmt.Println(c.Close(ws.CloseNormal, ""))
+	// Output:
+	// event stream: <nil> true
+	// WebSocket: <nil> true
+	// <nil>
 }
 
 func Example_presence() {
