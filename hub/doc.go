@@ -77,7 +77,7 @@
 // Connections of this module are sinks as they are, and package hub/gateway has
 // the encoders:
 //
-//	*ws.Conn of ws.Handler        gateway.WebSocketEncoder, or one's own over ws.AppendFrame
+//	*ws.Conn of a server          gateway.WebSocketEncoder, or one's own over ws.AppendFrame
 //	*sse.Stream of sse.Handler    gateway.EventStreamEncoder, or one's own over sse.AppendEvent
 //
 // A program whose clients follow topics by their names needs none of this: that is
@@ -314,7 +314,9 @@
 // its topic for that connection, that of an encoder the subscriptions that wanted
 // the event in that format. After one in Ended or Observe the hub goes on. Code that
 // runs in a goroutine of the program's (Configure, codecs, the Filter of a
-// subscription) panics there; a Broker is part of the hub and must not.
+// subscription) panics there; a Broker is part of the hub and must not. Nothing that
+// a worker calls may end its goroutine (runtime.Goexit, and so testing.T.FailNow): the
+// connections of its shard would wait for ever.
 //
 // Events, their Data and their Value are shared by all readers and must not be
 // modified. They live as long as somebody holds them; the hub lets go of them
