@@ -113,40 +113,44 @@ func (c *Conn) Flush(ctx context.Context) error {
 	}
 }
 
-// direct sends head and body on the caller's goroutine. It has the writer role and gives it away.
+// direct sends head and body on the caller's goroutine. It has the writer role and gives it away. What it counts as sent in
+// the end is what was counted as accepted: the share.
 func (c *Conn) direct(ctx context.Context, head, body []byte) error {
+	size := len(head) + len(body)
+	share := c.share(size)
 	if c.wire != fast {
 		// One piece, so that TLS makes one record of it.
 		b := newBuffer(max(len(head), min(len(head)+len(body), writePiece)))
 		b.w = copy(b.b, head)
 		k := copy(b.b[b.w:], body)
 		b.w += k
-		return c.directly(ctx, b, body[k:], false)
+		return c.directly(ctx, b, body[k:], share, false)
 	}
 	n, err := c.try(head, body)
-	switch size := len(head) + len(body); {
+	switch {
 	case err != nil:
 		c.failed(err)
 		return c.sendErr()
-	case n == size, c.share(size) > 0:
+	case n == size:
+		c.sent(share)
+		return nil
+	case share > 0:
 		c.tried(head, body, n, nil)
 		return nil
 	case n < len(head):
-		return c.directly(ctx, remainder(head, nil, n), body, n > 0)
+		return c.directly(ctx, remainder(head, nil, n), body, share, n > 0)
 	default:
-		return c.directly(ctx, nil, body[n-len(head):], n > 0)
+		return c.directly(ctx, nil, body[n-len(head):], share, n > 0)
 	}
 }
 
 // directly writes b, if any, and then body, waiting for the peer and for ctx. cut says that bytes of the message have
 // left already.
-func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) error {
+func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, share int, cut bool) error {
 	w := c.watchWrite(ctx)
 	var n, k int
 	var err error
-	share := len(body)
 	if b != nil {
-		share += b.len()
 		n, err = c.writeAll(b.bytes())
 		b.free()
 	}
@@ -156,7 +160,7 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 	c.endWatch(w)
 	switch {
 	case err == nil:
-		c.sent(c.share(share))
+		c.sent(share)
 		return nil
 	case err != os.ErrDeadlineExceeded: // writeAll's word for having been stopped
 		c.failed(err)
@@ -164,7 +168,7 @@ func (c *Conn) directly(ctx context.Context, b *buffer, body []byte, cut bool) e
 	case cut || n+k > 0 || c.wire == overTLS: // crypto/tls writes nothing more after a timeout
 		c.failed(ErrCut)
 	default:
-		c.sent(c.share(share))
+		c.sent(share)
 	}
 	return ctxErr(ctx)
 }

@@ -433,3 +433,32 @@ func TestDeadlineErrorsAreTimeouts(t *testing.T) {
 		t.Error("isTimeout")
 	}
 }
+
+// What is larger than the queue never counts against it, however much of it the socket takes at once: else the queue would
+// have more room after each such write.
+func TestHugeWriteCountsForNothing(t *testing.T) {
+	run(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		c, peer := tr.start(t, l, func(g *Config) { g.QueueLimit = 1 << 10 })
+		l.c = c
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			io.Copy(io.Discard, peer)
+		}()
+		for _, size := range []int{100, 1 << 10, 40 << 10, 8 << 20} {
+			if err := c.Write(t.Context(), []byte("head"), make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			accepted, sent := c.Position()
+			if q := c.Queued(); q != 0 || accepted != sent {
+				t.Errorf("after %d bytes %d are queued, and %d of %d were sent", size, q, sent, accepted)
+			}
+		}
+		c.CloseNow(nil)
+		<-read
+	})
+}
