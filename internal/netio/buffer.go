@@ -65,7 +65,11 @@ func (b *buffer) withSpace(n int) *buffer {
 		b.r = 0
 		return b
 	}
-	return b.moved(b.len() + n)
+	size := b.len() + n
+	if size > classes[len(classes)-1] {
+		size = max(size, b.len()+b.len()/2) // beyond the classes each piece would be a move
+	}
+	return b.moved(size)
 }
 
 // fitted returns a buffer of the smallest class that holds the bytes, for a time in which nothing comes to them.
