@@ -208,19 +208,25 @@ func TestEndOfInputFlushes(t *testing.T) {
 
 func TestProtocolThatEndsItsGoroutine(t *testing.T) {
 	run(t, func(t *testing.T, tr transport) {
-		l := newLines()
-		l.onMessage = func([]byte) Next {
-			l.inData.Add(-1)
-			defer l.inData.Add(1)
-			goexit()
-			return More
-		}
-		c, peer := tr.start(t, l, nil)
-		l.c = c
-		c.Serve()
-		peer.Write(frame([]byte("x")))
-		if err := get(t, "the end", l.closed); err != ErrAbandoned {
-			t.Errorf("Closed(%v)", err)
+		for _, pumps := range []bool{false, true} {
+			l := newLines()
+			l.onMessage = func([]byte) Next {
+				l.inData.Add(-1)
+				defer l.inData.Add(1)
+				goexit()
+				return More
+			}
+			c, peer := tr.start(t, l, nil)
+			l.c = c
+			if pumps {
+				go c.Pump(t.Context())
+			} else {
+				c.Serve()
+			}
+			peer.Write(frame([]byte("x")))
+			if err := get(t, "the end", l.closed); err != ErrAbandoned {
+				t.Errorf("Closed(%v)", err)
+			}
 		}
 	})
 }

@@ -28,7 +28,7 @@ func (c *Conn) Pump(ctx context.Context) error {
 	}
 	s := c.newStay(false)
 	if c.in != nil {
-		s.feed()
+		s.feedPump()
 	}
 	if s.next != Pause {
 		c.pump(s)
@@ -52,8 +52,21 @@ func (c *Conn) pump(s *stay) {
 			}
 			continue
 		}
-		s.feed()
+		s.feedPump()
 	}
+}
+
+// feedPump is feed for a Pump. A protocol that panics there, or ends the goroutine, must not take the role along: the
+// caller may recover. It is no frame under the wait.
+func (s *stay) feedPump() {
+	orderly := false
+	defer func() {
+		if !orderly {
+			s.c.abandon()
+		}
+	}()
+	s.feed()
+	orderly = true
 }
 
 // admitPump is admit for a Pump, which leaves also when the connection finishes and when its context ends.

@@ -93,8 +93,8 @@ func (c *Conn) serve() {
 	s.free()
 }
 
-// abandon ends a connection whose reader is gone. If the protocol has said its last word, that is still sent, and another
-// goroutine sees the rest of it through.
+// abandon ends a connection whose reader is gone, the core's or a caller of Pump. If the protocol has said its last word,
+// that is still sent, and another goroutine sees the rest of it through.
 func (c *Conn) abandon() {
 	c.feeding.Store(false)
 	c.in = nil // not pooled: the protocol has not given it back
