@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -350,5 +351,35 @@ func TestPingCanBeCancelled(t *testing.T) {
 		if err := c.Ping(t.Context()); CloseStatus(err) != CloseAbnormal {
 			t.Error(err)
 		}
+	})
+}
+
+// A frame whose header was looked at before its payload, as Reader does, but came together with it, is no frame that has
+// stalled: the silence after it is that of an idle connection.
+func TestFrameThatCameAtOnceIsNotStalled(t *testing.T) {
+	bothSides(t, func(t *testing.T, server bool) {
+		bubble(t, func(t *testing.T, start time.Time) {
+			c, p := wire(t, server, nil)
+			p.send(p.frame(opText, true, strings.Repeat("x", 300)))
+			_, r, err := c.Reader(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(r); err != nil || len(b) != 300 {
+				t.Fatalf("%d bytes, %v", len(b), err)
+			}
+			go func() { // an idle peer, which answers the keepalive
+				for time.Since(start) < time.Hour {
+					h, payload, err := p.read()
+					if err != nil || h.opcode != opPing {
+						t.Errorf("after %v the peer got opcode %d, %q, %v", time.Since(start), h.opcode, payload, err)
+						return
+					}
+					p.send(p.frame(opPong, true, string(payload)))
+				}
+				p.send(p.frame(opText, true, "still there"))
+			}()
+			expectRead(t, c, Text, "still there")
+		})
 	})
 }

@@ -49,10 +49,11 @@ func (c *Conn) heard() {
 	c.mu.Unlock()
 }
 
-// waits is called by the reader when it has done with them.
+// waits is called by the reader when it has done with them. Only readers write midFrame, so they may read it without the
+// lock. It may be left from a time when part of a frame had been parsed and its rest had come already.
 func (c *Conn) waits(next netio.Next) {
 	mid := c.parser.midFrame()
-	if !mid && !c.pulse.unanswered.Load() {
+	if !mid && !c.pulse.midFrame && !c.pulse.unanswered.Load() {
 		return
 	}
 	c.mu.Lock()
