@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -397,5 +398,41 @@ func TestNothingIsAnsweredAfterTheCloseFrame(t *testing.T) {
 		p.send(p.frame(opPing, true, "x"), p.closeFrame(CloseNormal, ""), p.frame(opPing, true, "y"), p.closeFrame(CloseNormal, ""))
 		p.expectEOF()
 		p.Close()
+	})
+}
+
+// justEnded is a context that ends just after it was asked for the first time whether it has.
+type justEnded struct {
+	context.Context // has ended
+	asked           atomic.Bool
+}
+
+func (c *justEnded) Err() error {
+	if c.asked.CompareAndSwap(false, true) {
+		return nil
+	}
+	return c.Context.Err()
+}
+
+// The context of a Writer may end while Writer is under way; then the message is dropped and the turn given back.
+func TestWriterWhoseContextEndsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, start time.Time) {
+		c, p := wire(t, true, nil)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 1000 {
+			w, err := c.Writer(&justEnded{Context: ended}, Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if _, err := w.Write([]byte("x")); !errors.Is(err, context.Canceled) {
+				t.Fatalf("Write: %v", err)
+			}
+		}
+		if err := c.Write(t.Context(), Text, []byte("next")); err != nil {
+			t.Fatal(err)
+		}
+		p.expect(opText, true, "next")
 	})
 }

@@ -23,7 +23,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		return nil, err
 	}
 	w := &messageWriter{c: c, ctx: ctx, op: opcode(typ), typ: typ, turn: newLock(), buf: largeBuffers.Get().(*[largeBuffer]byte)}
+	w.turn.lock() // ctx may have ended by now, and abandon be quick
 	w.forget = context.AfterFunc(ctx, w.abandon)
+	w.turn.unlock()
 	return w, nil
 }
 
@@ -89,8 +91,8 @@ func (w *messageWriter) Close() error {
 	if err := w.flush(true); err != nil {
 		return err
 	}
-	w.c.tellSent(w.typ, w.size)
 	w.finish(errWriterClosed)
+	w.c.tellSent(w.typ, w.size)
 	return nil
 }
 
