@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 )
 
 // The events of a connection of Handler.
@@ -72,7 +73,7 @@ func (c *Conn) gather(ev event, rest []byte) {
 	}
 	c.tellReceived()
 	c.net.SetMore(c.parser.ahead(rest))
-	c.tellMessage(ev.typ, data)
+	c.tellMessage(ev.typ, slices.Clip(data)) // who appends to it must not hit what stands behind
 	if m.dst != nil {
 		putBuffer(m.dst)
 		m.dst = nil
