@@ -34,12 +34,13 @@ func putBuffer(b []byte) {
 	}
 }
 
-// growBuffer returns a slice with the same bytes and room for n more.
+// growBuffer returns a slice with the same bytes and room for n more. The room grows with what there is, so that a long
+// message that comes in many pieces is not copied for each of them.
 func growBuffer(b []byte, n int) []byte {
 	if n <= cap(b)-len(b) {
 		return b
 	}
-	to := getBuffer(max(len(b)+n, min(2*cap(b), len(b)+maxAhead)))
+	to := getBuffer(max(len(b)+n, min(2*cap(b), len(b)+max(maxAhead, len(b)/2))))
 	to = append(to, b...)
 	putBuffer(b)
 	return to

@@ -19,13 +19,17 @@ func (p *protocol) Room() []byte {
 		return nil
 	}
 	m := &c.msg
+	// Room for what is declared, but never for much more than has come; and anew only when there is little left: a move
+	// for each piece that comes would be one of the whole message.
+	little := int64(cap(m.dst)-len(m.dst)) < min(want, 2*directRead)
 	switch {
+	case c.events != nil && little:
+		m.dst = growBuffer(m.dst, int(min(want, max(maxAhead, int64(len(m.dst))/2))))
 	case c.events != nil:
-		m.dst = growBuffer(m.dst, int(min(want, maxAhead)))
-	case m.want == wantWhole:
-		// Room for what is declared, but never for much more than has come.
+	case m.want == wantWhole && little:
 		m.dst = grown(m.dst, int(min(want, maxAhead)))
-	case m.want != wantSome:
+	case m.want == wantWhole, m.want == wantSome:
+	default:
 		return nil
 	}
 	return m.dst[len(m.dst):min(int64(cap(m.dst)), int64(len(m.dst))+want)]
