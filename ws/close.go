@@ -79,7 +79,7 @@ func (c *Conn) closeDuringEvent() {
 // fail ends the connection because of err and tells the peer. Also while closing: then nothing further is parsed.
 func (c *Conn) fail(err error, code CloseCode, reason string) {
 	c.mu.Lock()
-	c.failed, c.atEnd().err = true, err
+	c.atEnd().err = err
 	began := c.end(err)
 	c.mu.Unlock()
 	if began {
@@ -178,6 +178,8 @@ func (c *Conn) gone() {
 	c.over, c.due = true, 0
 	undetach, group := c.atEnd().undetach, c.group
 	c.ending.undetach, c.group = nil, nil
+	for c.writes.tellFirst() { // a Writer that nobody closes would keep them waiting
+	}
 	err := c.err
 	c.mu.Unlock()
 

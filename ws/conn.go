@@ -40,7 +40,6 @@ type Conn struct {
 	drained atomic.Bool
 
 	mu         sync.Mutex // never held across I/O, a wait, or foreign code. It comes before the network's own
-	failed     bool       // by a violation of the peer's: nothing further is parsed
 	peerClosed bool       // the peer's close frame has come
 	saidClose  bool       // ours was accepted by the network
 	over       bool       // the stream is closed, nobody waits any more

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,4 +279,32 @@ func TestConnectionsShareTheirSettings(t *testing.T) {
 			t.Error(fmt.Sprint(s.frameLimit))
 		}
 	}
+}
+
+// Who waits for a Writer that nobody closes is told when the connection ends, and no more of them wait than a few.
+func TestNotifyWritableWithAForgottenWriter(t *testing.T) {
+	bubble(t, func(t *testing.T, start time.Time) {
+		c, _ := wire(t, true, nil)
+		if _, err := c.Writer(context.Background(), Text); err != nil {
+			t.Fatal(err)
+		}
+		var told atomic.Int32
+		expectTold := func(when string, want int32) {
+			t.Helper()
+			synctest.Wait()
+			if n := told.Load(); n != want {
+				t.Errorf("%s: told %d times, want %d", when, n, want)
+			}
+		}
+		for range maxTold {
+			c.NotifyWritable(func() { told.Add(1) })
+		}
+		expectTold("while the message is under way", 0)
+		c.NotifyWritable(func() { told.Add(1) })
+		expectTold("too many", 1)
+		c.CloseNow()
+		expectTold("at the end", maxTold+1)
+		c.NotifyWritable(func() { told.Add(1) })
+		expectTold("after the end", maxTold+2)
+	})
 }

@@ -68,7 +68,7 @@ func wholeMessages(f []byte) bool {
 }
 
 // NotifyWritable calls f once, on a goroutine of its own, when TrySend can accept something, or the connection has ended;
-// at once if that is so already. f must not block.
+// at once if that is so already. f must not block. When more than 64 wait, the first of them is called early.
 func (c *Conn) NotifyWritable(f func()) {
 	if f == nil {
 		return
@@ -78,8 +78,8 @@ func (c *Conn) NotifyWritable(f func()) {
 		return
 	}
 	c.mu.Lock()
-	if c.writes.inside < 0 || c.writes.last != nil {
-		c.writes.wait(&turn{notify: func() { c.net.NotifyWritable(f) }})
+	if !c.over && (c.writes.inside < 0 || c.writes.last != nil) { // what is over has told all, see gone
+		c.writes.tell(func() { c.net.NotifyWritable(f) })
 		c.mu.Unlock()
 		return
 	}

@@ -10,8 +10,12 @@ import "context"
 // keeps each frame in one piece, and one that streams a message is alone.
 type turnstile struct {
 	inside int32 // how many; -1: one who is alone
+	told   int32 // how many of those who wait are only to be told
 	last   *turn // of a ring of those who wait; nil if nobody does
 }
+
+// maxTold bounds told. One more has the first told early.
+const maxTold = 64
 
 // turn is the wait of one.
 type turn struct {
@@ -43,6 +47,30 @@ func (t *turnstile) wait(w *turn) {
 	t.last = w
 }
 
+// tell calls f, on a goroutine of its own, when it would be let in beside others.
+func (t *turnstile) tell(f func()) {
+	if t.told == maxTold {
+		t.tellFirst()
+	}
+	t.told++
+	t.wait(&turn{notify: f})
+}
+
+// tellFirst calls the first of those who are only to be told, and reports whether there was one.
+func (t *turnstile) tellFirst() bool {
+	if t.told == 0 {
+		return false
+	}
+	before := t.last
+	for before.next.notify == nil {
+		before = before.next
+	}
+	t.told--
+	go before.next.notify()
+	t.drop(before)
+	return true
+}
+
 // leave is called by who is inside.
 func (t *turnstile) leave() {
 	if t.inside < 0 {
@@ -62,6 +90,7 @@ func (t *turnstile) letIn() {
 		t.drop(t.last)
 		switch {
 		case w.notify != nil:
+			t.told--
 			go w.notify()
 			continue
 		case w.alone:
