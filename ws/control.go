@@ -107,13 +107,24 @@ func (c *Conn) sendLate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := c.pongs
+	if q == nil {
+		return
+	}
 	q.at, q.sending = nil, true
 	for q.late != nil && c.err == nil {
 		late := q.late
 		q.late = nil
 		c.mu.Unlock()
-		_ = c.sendControl(opPong, late) // there is room, or the connection has ended
+		err := c.sendControl(opPong, late)
 		c.mu.Lock()
+		if errors.Is(err, ErrFull) { // a message of TrySend that is larger than the queue was quicker
+			if q.late == nil {
+				q.late = late
+			}
+			q.sending = false
+			c.net.NotifyWritable(c.sendLate)
+			return
+		}
 	}
 	c.pongs = nil // an idle connection keeps nothing
 }
