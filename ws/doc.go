@@ -156,7 +156,7 @@
 //
 //	call                   waits?                                  what becomes of the message
 //	Write, WritePrepared   for room, with its context, and         it is sent, or of it nothing was
-//	                       for WriteTimeout at most
+//	                       until WriteTimeout without progress
 //	Send, SendPrepared     never                                   QueueFull: the connection is closed with 1013, or the
 //	                                                               message is dropped, told and counted (Dropped)
 //	TrySend                never                                   it stays with the caller, whom NotifyWritable calls
@@ -214,9 +214,10 @@
 //
 // The two groups differ, because the protocols do. An event stream can be told when to come back, so a sse.Group ends
 // all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a ws.Group
-// spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more. When ctx ends before, a
-// ws.Group cuts off who is left (a 1006 for their peers) and returns with none left; a sse.Group returns and says how
-// many streams are left, which it leaves to their handlers and to http.Server.Close. Both return the context's cause.
+// spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer only where an
+// event of Handler does not return, because the connection ends when it has. When ctx ends before, a ws.Group cuts off who
+// is left (a 1006 for their peers) and returns; a sse.Group returns and says how many streams are left, which it leaves to
+// their handlers and to http.Server.Close. Both return the context's cause.
 //
 // # Security
 //
@@ -253,7 +254,7 @@
 //	   TestLateCancellationDoesNotHitTheNextWrite, TestForgottenWriter
 //	3  TestSilentPeerIsPingedAndThenDropped, TestMissingPongCountsOnlyWhileSomebodyReads,
 //	   TestBusyEventDoesNotKillAHealthyPeer, TestShortReadsAddUpToAMissingPong, TestIdleConnectionLivesForADay,
-//	   TestVanishedPeerIsNoticed
+//	   TestVanishedPeerIsNoticed, TestFrameThatCameAtOnceIsNotStalled, TestLatePongWaitsForALargeMessage
 //	4  TestServerHandshake, TestClientHandshake, TestOriginPolicy, TestOriginsThatCouldNeverMatchAreRefused,
 //	   TestParserAtEverySplit, TestTextFailsAtTheFirstBadByteAtEverySplit, TestBadCloseFrames,
 //	   TestViolationIsAnsweredAndDrained, TestServerConforms, TestServerConformsOnFakeTime
@@ -261,7 +262,8 @@
 //	   TestWriteWithoutProgressEndsTheConnection, TestStalledFrameIsRefused, TestHandshakeTimeout,
 //	   TestResponseHeaderIsCapped, TestSendDropsWhenTheQueueIsFull, TestSendClosesWhenTheQueueIsFull,
 //	   TestWriteWaitsForRoomInTheQueue, TestTrySendTakesWhatThereIsRoomFor, TestIdleCallbackConnectionHasNoGoroutine,
-//	   TestBlockedEventHarmsNoOther, TestEventThatWritesToAPeerThatDoesNotRead, FuzzReader
+//	   TestBlockedEventHarmsNoOther, TestEventThatWritesToAPeerThatDoesNotRead,
+//	   TestLongMessageIsNotMovedForEachPiece, TestNotifyWritableWithAForgottenWriter, FuzzReader
 //	6  TestEchoAllSizes, TestEndsLookTheSame and others run over TCP, in the fast and in the portable way, over TLS and in
 //	   memory; TestOneByteAtATime
 package ws

@@ -47,8 +47,8 @@ type Events struct {
 //     ErrReadByHandler.
 //   - Detach does nothing: the end of the HTTP handler is no end for the connection.
 //
-// A Write to a peer that does not read waits once the queue is full, in an event as anywhere, with its context and for
-// WriteTimeout at most. Send never waits.
+// A Write to a peer that does not read waits once the queue is full, in an event as anywhere, with its context and until
+// nothing has left for WriteTimeout. Send never waits.
 func Handler(opts *AcceptOptions, open func(c *Conn, r *http.Request) Events) http.Handler {
 	h := &handler{open: open}
 	if opts != nil {

@@ -23,7 +23,7 @@ type Observer struct {
 	Refused func(r *http.Request, err *HandshakeError)
 	// Received: the last byte of a message has come; size is that of its payload.
 	Received func(c *Conn, typ MessageType, size int64)
-	// Sent: the last byte of a message was handed to the network.
+	// Sent: the last byte of a message was handed to the network, or to the outgoing queue.
 	Sent func(c *Conn, typ MessageType, size int64)
 	// Pong: the peer has answered a ping, whether Ping sent it or the keepalive.
 	Pong func(c *Conn, rtt time.Duration)
