@@ -52,7 +52,7 @@ func wsFanout(s scale) row {
 			"tidewire is the hub's push form, with connections of ws as sinks. channels has a goroutine and a channel for each " +
 				"connection, no library, and one write for each message of a frame that is made once: the least that this design " +
 				"costs. gws is its Broadcaster, gorilla its chat example with a prepared message, melody its Broadcast. " +
-				"centrifugal/centrifuge is missing: it could not be had where this was made.",
+				"centrifuge is not here but in hub-burst, because its wire protocol is its own.",
 		},
 		Metrics: fanoutMetrics, Ours: []string{ours}, Ratios: []string{"cpu_us", "per_s", "p99_ms"},
 		Targets: []figure.Target{

@@ -17,24 +17,26 @@ import (
 // thousand of them: 64 would be 150 MB.
 const channelRoom = 16
 
-// broadcaster is a hub, ours or the one that one writes first.
+// broadcaster is a hub: ours, the one that one writes first, or another library's.
 type broadcaster interface {
 	publish(b []byte) error
 	// subscribe adds somebody who does not read.
 	subscribe() error
-	// follow adds somebody who reads, and calls got with how many have come. It ends with the process.
-	follow(got func(n int)) error
+	// follow adds somebody who reads, and tells t of what comes. It ends with the process.
+	follow(t *tally) error
 }
 
-func newBroadcaster(who string, room int) (broadcaster, error) {
-	switch who {
+func newBroadcaster(j Job, room int) (broadcaster, error) {
+	switch j.Who {
 	case "tidewire":
 		h := hub.New(nil)
 		return &tidewireHub{topic: h.Topic("news")}, nil
 	case "channels":
 		return &channelHub{room: room}, nil
+	case "centrifuge":
+		return newCentrifugeHub(j.payload())
 	}
-	return nil, fmt.Errorf("no hub of %q", who)
+	return nil, fmt.Errorf("no hub of %q", j.Who)
 }
 
 // tidewireHub has default options, but that a slow subscriber stays.
@@ -54,7 +56,7 @@ func (h *tidewireHub) subscribe() error {
 	return err
 }
 
-func (h *tidewireHub) follow(got func(int)) error {
+func (h *tidewireHub) follow(t *tally) error {
 	s, err := h.open()
 	if err != nil {
 		return err
@@ -64,6 +66,7 @@ func (h *tidewireHub) follow(got func(int)) error {
 		for {
 			events, err := s.Next(ctx)
 			if err != nil {
+				t.fail(err)
 				return
 			}
 			n := 0
@@ -73,7 +76,7 @@ func (h *tidewireHub) follow(got func(int)) error {
 				}
 			}
 			if n > 0 {
-				got(n)
+				t.got(n)
 			}
 		}
 	}()
@@ -113,11 +116,11 @@ func (h *channelHub) subscribe() error {
 	return nil
 }
 
-func (h *channelHub) follow(got func(int)) error {
+func (h *channelHub) follow(t *tally) error {
 	c := h.add()
 	go func() {
 		for range c {
-			got(1)
+			t.got(1)
 		}
 	}()
 	return nil
@@ -125,11 +128,11 @@ func (h *channelHub) follow(got func(int)) error {
 
 // publishing publishes to subscribers who do not read, and so lag by as much as there is.
 func publishing(j Job) (map[string]float64, error) {
-	h, err := newBroadcaster(j.Who, channelRoom)
+	h, err := newBroadcaster(j, channelRoom)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, j.Size)
+	b := j.payload()
 	for range j.N {
 		if err := h.subscribe(); err != nil {
 			return nil, err
@@ -149,8 +152,13 @@ func publishing(j Job) (map[string]float64, error) {
 
 // tally counts deliveries and tells when all have come.
 type tally struct {
-	left atomic.Int64
-	done chan struct{}
+	left   atomic.Int64
+	done   chan struct{}
+	failed chan error
+}
+
+func newTally() *tally {
+	return &tally{done: make(chan struct{}, 1), failed: make(chan error, 1)}
 }
 
 func (t *tally) got(n int) {
@@ -159,22 +167,32 @@ func (t *tally) got(n int) {
 	}
 }
 
+// fail tells that a subscriber gets no more. The first one counts.
+func (t *tally) fail(err error) {
+	select {
+	case t.failed <- err:
+	default:
+	}
+}
+
 // wait waits for all that were expected. What does not come is an error and not a figure.
 func (t *tally) wait() error {
-	timeout := time.NewTimer(30 * time.Second)
+	timeout := time.NewTimer(time.Minute)
 	defer timeout.Stop()
 	select {
 	case <-t.done:
 		return nil
+	case err := <-t.failed:
+		return fmt.Errorf("a subscriber failed: %w", err)
 	case <-timeout.C:
 		return fmt.Errorf("%d deliveries are lost", t.left.Load())
 	}
 }
 
 func followers(h broadcaster, n int) (*tally, error) {
-	t := &tally{done: make(chan struct{}, 1)}
+	t := newTally()
 	for range n {
-		if err := h.follow(t.got); err != nil {
+		if err := h.follow(t); err != nil {
 			return nil, err
 		}
 	}
@@ -183,7 +201,7 @@ func followers(h broadcaster, n int) (*tally, error) {
 
 // waking publishes one message to subscribers who all wait for it, and looks at the CPU time until the last one has it.
 func waking(j Job) (map[string]float64, error) {
-	h, err := newBroadcaster(j.Who, channelRoom)
+	h, err := newBroadcaster(j, channelRoom)
 	if err != nil {
 		return nil, err
 	}
@@ -191,9 +209,10 @@ func waking(j Job) (map[string]float64, error) {
 }
 
 // bursting publishes a burst to subscribers who all read. Channels have room for all of it, so that nothing is lost: a
-// log of the default length has that room once, channels have it for each subscriber.
+// log of the default length has that room once, channels have it for each subscriber, and so does a client's queue in
+// centrifuge, which holds 1 MiB by default.
 func bursting(j Job) (map[string]float64, error) {
-	h, err := newBroadcaster(j.Who, j.Burst)
+	h, err := newBroadcaster(j, j.Burst)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +224,7 @@ func deliver(j Job, h broadcaster, burst int) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, j.Size)
+	b := j.payload()
 	var publishing, cpu, wall time.Duration
 	rounds := 0
 	end := time.Now()

@@ -49,7 +49,7 @@ func pushing(j Job) (map[string]float64, error) {
 	h := hub.New(nil)
 	topic := h.Topic("news")
 	ctx := context.Background()
-	t := &tally{done: make(chan struct{}, 1)}
+	t := newTally()
 	enc := plain{calls: new(atomic.Int64)}
 	for range j.N {
 		c, err := h.Connect(nowhere{t, j.Size}, hub.ConnOptions{Encoder: enc})

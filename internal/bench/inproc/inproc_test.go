@@ -1,9 +1,11 @@
 package inproc
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,6 +13,7 @@ import (
 // Every contestant of every kind does its work, with tiny parameters, and says what the rows want to know.
 func TestEveryJobRuns(t *testing.T) {
 	all := slices.Sorted(maps.Keys(masks))
+	hubs := []string{"tidewire", "channels", "centrifuge"}
 	for _, tt := range []struct {
 		job     Job
 		who     []string
@@ -22,10 +25,10 @@ func TestEveryJobRuns(t *testing.T) {
 		{Job{Kind: "sse-send", Size: 50}, []string{"tidewire", "go-sse"}, []string{"ns", "allocs", "writes"}},
 		{Job{Kind: "sse-parse", Size: 50}, []string{"tidewire", "go-sse"}, []string{"ns", "allocs"}},
 		{Job{Kind: "sse-parse-1", Size: 5000}, []string{"tidewire", "go-sse"}, []string{"ms", "allocs"}},
-		{Job{Kind: "hub-none", Size: 50}, []string{"tidewire", "channels"}, []string{"publish_ns", "allocs"}},
+		{Job{Kind: "hub-none", Size: 50}, hubs, []string{"publish_ns", "allocs"}},
 		{Job{Kind: "hub-lagging", Size: 50, N: 10}, []string{"tidewire", "channels"}, []string{"publish_ns", "allocs"}},
-		{Job{Kind: "hub-sleeping", Size: 50, N: 10}, []string{"tidewire", "channels"}, []string{"publish_ns", "cpu_ns_delivery"}},
-		{Job{Kind: "hub-burst", Size: 50, N: 10, Burst: 300}, []string{"tidewire", "channels"}, []string{"publish_ns", "cpu_ns_delivery"}},
+		{Job{Kind: "hub-sleeping", Size: 50, N: 10}, hubs, []string{"publish_ns", "cpu_ns_delivery"}},
+		{Job{Kind: "hub-burst", Size: 50, N: 10, Burst: 300}, hubs, []string{"publish_ns", "cpu_ns_delivery"}},
 		{Job{Kind: "hub-push", Size: 50, N: 10, Burst: 8}, []string{"tidewire"}, []string{"cpu_ns_delivery", "allocs_delivery", "encodings"}},
 	} {
 		for _, who := range tt.who {
@@ -78,10 +81,44 @@ func TestRepeatCountsItsCalls(t *testing.T) {
 	}
 }
 
-// A burst of a thousand messages is lossless for both hubs, or its figures would not be comparable.
+// What centrifuge delivers is compared with what was published, and a difference is told at once.
+func TestCentrifugeDeliveriesAreCompared(t *testing.T) {
+	want := Job{Size: 50}.payload()
+	h, err := newCentrifugeHub(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.node.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	count, err := followers(h, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count.left.Store(3)
+	if err := h.publish(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := count.wait(); err != nil {
+		t.Error(err)
+	}
+	if err := h.publish(bytes.Repeat([]byte("x"), len(want))); err != nil {
+		t.Fatal(err)
+	}
+	if err := count.wait(); err == nil || !strings.Contains(err.Error(), "not what was published") {
+		t.Errorf("a changed publication: %v", err)
+	}
+	if h.subscribe() == nil {
+		t.Error("a client that does not read is accepted")
+	}
+}
+
+// A burst of a thousand messages is lossless for all hubs, or its figures would not be comparable.
 func TestBurstsLoseNothing(t *testing.T) {
 	start := time.Now()
-	for _, who := range []string{"tidewire", "channels"} {
+	for _, who := range []string{"tidewire", "channels", "centrifuge"} {
 		if _, err := Run(Job{Kind: "hub-burst", Who: who, N: 3, Size: 50, Burst: 1000, DurationMS: 1}); err != nil {
 			t.Errorf("%s, after %v: %v", who, time.Since(start), err)
 		}

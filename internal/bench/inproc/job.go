@@ -18,6 +18,15 @@ type Job struct {
 	DurationMS int `json:"duration_ms"`
 }
 
+// payload is what is published, of the job's size.
+func (j Job) payload() []byte {
+	b := make([]byte, j.Size)
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return b
+}
+
 var kinds = map[string]func(Job) (map[string]float64, error){
 	"mask":         masking,
 	"sse-encode":   encoding,
