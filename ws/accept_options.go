@@ -32,7 +32,8 @@ type AcceptOptions struct {
 	// Subprotocols are the application protocols spoken here, the best first. The first that the client offers too is
 	// chosen; when there is none, Conn.Subprotocol is "".
 	Subprotocols []string
-	// Header is added to the 101 response, as is what middleware has put into w.Header().
+	// Header is added to the 101 response, as is what middleware has put into w.Header(), but for the fields that are the
+	// handshake's own.
 	Header http.Header
 	// Group, if not nil, is joined by the connection. While it drains, requests are answered 503.
 	Group *Group

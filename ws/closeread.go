@@ -9,7 +9,7 @@ import (
 // the peer's close is noticed. The context it returns ends when the connection does; its cause is the error that the
 // connection ended with. A message from the peer is against the agreement, and closes the connection with 1008.
 //
-// When ctx ends, so does the reading, and nothing else.
+// When ctx ends, so does the reading, and nothing else. Until then every other Read waits for its turn.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	var err error
 	if ctx == nil {

@@ -14,15 +14,20 @@ import (
 func ExampleConn_SendPrepared() {
 	var group ws.Group
 	srv := httptest.NewServer(ws.Handler(&ws.AcceptOptions{Group: &group}, func(c *ws.Conn, r *http.Request) ws.Events {
-		return ws.Events{Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
-			m, err := ws.Prepare(typ, data)
-			if err != nil {
-				return
-			}
-			for c := range group.All() {
-				c.SendPrepared(m) // an error has closed that connection
-			}
-		}}
+		return ws.Events{
+			Open: func(c *ws.Conn) { // it is in the group by now
+				c.Send(ws.Text, []byte("welcome"))
+			},
+			Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
+				m, err := ws.Prepare(typ, data)
+				if err != nil {
+					return
+				}
+				for c := range group.All() {
+					c.SendPrepared(m) // an error has closed that connection
+				}
+			},
+		}
 	}))
 	defer srv.Close()
 
@@ -35,6 +40,8 @@ func ExampleConn_SendPrepared() {
 			return
 		}
 		defer c.CloseNow()
+		_, data, err := c.Read(ctx)
+		fmt.Println(string(data), err)
 		clients = append(clients, c)
 	}
 	clients[0].Write(ctx, ws.Text, []byte("hello, all"))
@@ -43,6 +50,9 @@ func ExampleConn_SendPrepared() {
 		fmt.Println(i, string(data), err)
 	}
 	// Output:
+	// welcome <nil>
+	// welcome <nil>
+	// welcome <nil>
 	// 0 hello, all <nil>
 	// 1 hello, all <nil>
 	// 2 hello, all <nil>

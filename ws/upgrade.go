@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -35,7 +36,7 @@ func (e *HandshakeError) Error() string {
 		s += fmt.Sprintf(" (status %d)", e.StatusCode)
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + strings.TrimPrefix(e.Err.Error(), "ws: ")
 	}
 	if line := firstLine(e.Body); line != "" {
 		s += fmt.Sprintf(": %q", line)
