@@ -28,8 +28,8 @@
 //
 // # What is not promised
 //
-// Authentication, authorisation and TLS are the program's own. Topics live in the memory of one process: a restart begins a
-// new log, and whoever comes back with an old position is told.
+// Authentication, authorisation and TLS are the program's own. Topics live in the memory of one process, unless the program
+// gives the hub a Broker of its own: a restart begins a new log, and whoever comes back with an old position is told.
 //
 // The reference program is examples/board, a collaborative board of notes.
 package tidewire

@@ -11,7 +11,7 @@ import (
 //
 // The funcs are called where it happens, by several goroutines at once, so they must return soon. Of the connection
 // they may call Value, SetValue, RTT, Subprotocol, LocalAddr and RemoteAddr; the other methods may be waiting for the
-// func to return.
+// func to return. They must not panic: many are called on goroutines of this package, where that ends the program.
 type Observer struct {
 	// Opened: a connection was made.
 	Opened func(c *Conn)

@@ -36,8 +36,8 @@
 //  5. Bytes leave in the order in which the calls that sent them were accepted, and a call's bytes in one piece.
 //  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 4 KiB for SendUrgent; for input 8 KiB while bytes
 //     are being handled, and of what is left over at most four times what has come, up to Config.InputLimit. While a
-//     connection is silent it has no buffer at all, unless something is left over, which then lies in one of its size.
-//     The portable twin waits with 512 bytes.
+//     connection is silent it has no buffer at all, unless something is left over, which then lies in one of its size
+//     (in a Pump, in the one it was received into). The portable twin waits with 512 bytes.
 //  7. When the queue is full, Write waits, Send applies Config.Policy and says so with a *[FullError], and TrySend says
 //     [ErrFull]. A peer that takes no byte for Config.WriteTimeout is ended with [ErrStalled].
 //     After SendLast nothing is accepted (ErrSealed), and input goes on. After a send that failed because the peer is gone
