@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,8 +155,16 @@ func TestPeopleOfAnotherBoardAreNotToldOf(t *testing.T) {
 		other.connect(1)
 		other.create(1, "n_1", "")
 		a.create(1, "n_1", "")
-		if a.here(); len(a.peers) != 1 {
-			t.Errorf("a sees %v", a.here())
+		e.join("b") // who came after o, so that o would have been told by now
+		for !slices.Contains(a.here(), "u_b") {
+			m, err := a.get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.aside(m)
+		}
+		if got, want := a.here(), []string{"u_a", "u_b"}; !slices.Equal(got, want) {
+			t.Errorf("a sees %v, want %v", got, want)
 		}
 		if len(a.log) != 1 {
 			t.Errorf("a was told %v", a.log)
