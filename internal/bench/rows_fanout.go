@@ -44,14 +44,15 @@ func fanoutTrials(s scale, proto, prefix string, who []string, burst int) []tria
 }
 
 func wsFanout(s scale) row {
-	who := []string{ours, "channels", "gws", "gorilla", "melody"}
+	who := []string{ours, "channels", "gws", "gorilla", "melody", "bare"}
 	return row{Row: figure.Row{
 		Name: "ws-fanout", Title: "Fan-out to WebSocket connections",
 		About: []string{
 			fanoutAbout,
 			"tidewire is the hub's push form, with connections of ws as sinks. channels has a goroutine and a channel for each " +
 				"connection, no library, and one write for each message of a frame that is made once: the least that this design " +
-				"costs. gws is its Broadcaster, gorilla its chat example with a prepared message, melody its Broadcast. " +
+				"costs. bare is less than a server: a loop of system calls over a list of descriptors, so nobody who sends each " +
+				"message to each connection by itself can be below it. gws is its Broadcaster, gorilla its chat example with a prepared message, melody its Broadcast. " +
 				"centrifuge is not here but in hub-burst, because its wire protocol is its own.",
 		},
 		Metrics: fanoutMetrics, Ours: []string{ours}, Ratios: []string{"cpu_us", "per_s", "p99_ms"},

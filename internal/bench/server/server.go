@@ -43,6 +43,7 @@ var Kinds = map[string]func(Spec) Server{
 
 	"fanout/tidewire": newTidewireFanout,
 	"fanout/channels": newChannels,
+	"fanout/bare":     newBare,
 	"fanout/gws":      newGWS,
 	"fanout/gorilla":  newGorillaFanout,
 	"fanout/melody":   newMelody,
