@@ -82,6 +82,8 @@ func (c *Conn) pump(ctx context.Context, w want) error {
 
 // makeRoom is not part of the core's call of Data, so that the stack of a goroutine that only reads and writes stays small:
 // one that has grown stays grown, for as long as the goroutine waits.
+//
+//go:noinline
 func (c *Conn) makeRoom() {
 	m := &c.msg
 	m.dst, m.grow = slices.Grow(m.dst, int(m.grow)), 0
@@ -162,14 +164,19 @@ func (c *Conn) pumpAppend(ctx context.Context, theirs int) error {
 	m.want, m.got = wantWhole, false
 	for !m.got {
 		if err := c.net.Pump(ctx); err != nil {
-			m.dst = slices.Clone(m.dst[theirs:])
-			return c.pumpFailed(ctx, err)
+			return c.appendFailed(ctx, err, theirs)
 		}
 		if m.grow > 0 {
 			c.makeRoom()
 		}
 	}
 	return nil
+}
+
+// appendFailed is pumpFailed for a message whose first bytes are the caller's memory.
+func (c *Conn) appendFailed(ctx context.Context, err error, theirs int) error {
+	c.msg.dst = slices.Clone(c.msg.dst[theirs:])
+	return c.pumpFailed(ctx, err)
 }
 
 // Messages yields the messages that come, until the connection ends or ctx does; the error that says so is the last

@@ -25,7 +25,7 @@ var shutWrite, shutBoth = func(uintptr) {}, func(uintptr) {}
 func (s *stay) bind()   {}
 func (c *Conn) askInq() {}
 
-func (c *Conn) receiveFast(*stay) error         { return errNoFast }
+func (c *Conn) receiveFast(s *stay) *stay       { s.err = errNoFast; return s }
 func (c *Conn) receiveTLS(*stay) error          { return errNoFast }
 func (c *Conn) try(_, _ []byte) (int, error)    { return 0, errNoFast }
 func (c *Conn) tryFrames([][]byte) (int, error) { return 0, errNoFast }

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *stay) bind() {
-	s.readInside, s.readOnce, s.peek = s.inside, s.once, s.readable
+	s.readInside, s.peek = s.inside, s.readable
 }
 
 // inside is the callback form's whole activity: it runs in one RawConn.Read from the first byte after a silence to the
@@ -61,16 +61,58 @@ func (s *stay) sleepyOrSettled() bool {
 	return false
 }
 
-// once is the blocking form's: it receives, and leaves. Every new wait begins with a receive anyway, so it need not be
-// told what is left. It receives into what receiveFast has taken for it, and gives that back before it waits; after the
-// wait it leaves so that another is taken, which would go too deep for a small stack here.
-func (s *stay) once(fd uintptr) bool {
-	b, p := s.taken, s.takenAt
-	if b == nil {
+// ear is what a Pump waits with. It is pooled, so that its function is made once, and small, because it lasts as long as
+// the wait: the stay is given back before that, with the buffer.
+type ear struct {
+	s    *stay // nil after a receive that found nothing
+	hear func(fd uintptr) bool
+}
+
+var ears sync.Pool
+
+func newEar() *ear {
+	if e, ok := ears.Get().(*ear); ok {
+		return e
+	}
+	e := new(ear)
+	// It receives, and leaves. Every new wait begins with a receive anyway, so it need not be told what is left. After the
+	// wait it leaves, too, so that another buffer is taken, which would go too deep for a small stack here.
+	e.hear = func(fd uintptr) bool {
+		s := e.s
+		if s == nil {
+			return true
+		}
+		n, errno := sysRecvBare(s.c.cfg.faults, fd, s.takenAt)
+		if errno == syscall.EAGAIN {
+			e.s = nil
+			s.nothing()
+			return false
+		}
+		s.heard(n, errno)
 		return true
 	}
+	return e
+}
+
+// nothing gives back what was taken for a receive, and the stay with it.
+func (s *stay) nothing() {
+	if s.room != nil || s.taken != s.c.in {
+		s.taken.spare()
+	}
+	s.free()
+}
+
+// heard takes note of what a receive came to.
+func (s *stay) heard(n int, e syscall.Errno) {
+	b := s.taken
 	s.taken, s.takenAt = nil, nil
-	return s.recvInto(fd, b, p, false)
+	s.placed(b, n)
+	switch {
+	case e != 0:
+		s.err = s.c.sysErr("read", "recvfrom", e)
+	case n == 0:
+		s.err = io.EOF
+	}
 }
 
 func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd, s.one[:]) }
@@ -101,7 +143,6 @@ func (s *stay) recvInto(fd uintptr, b *buffer, p []byte, inq bool) bool {
 		s.err = io.EOF
 	default:
 		s.placed(b, n)
-		s.received = true
 	}
 	return true
 }
@@ -110,27 +151,31 @@ func (c *Conn) sysErr(op, call string, e syscall.Errno) error {
 	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: os.NewSyscallError(call, e)}
 }
 
-func (c *Conn) receiveFast(s *stay) error {
+// receiveFast waits for bytes, for a Pump. It returns the stay to go on with, which has them or the error.
+func (c *Conn) receiveFast(s *stay) *stay {
+	s.settle()
+	e := newEar()
 	for {
-		b, p := s.place(readSize)
-		s.taken, s.takenAt = b, p
-		waited := c.raw.Read(s.readOnce)
-		if s.taken != nil { // it did not come to that
+		s.taken, s.takenAt = s.place(readSize)
+		e.s = s
+		waited := c.raw.Read(e.hear)
+		if e.s == nil { // the wait is over
+			s = c.newStay(false)
+		} else if waited == nil {
+			break // it has heard something
+		} else { // it did not come to that
+			b := s.taken
 			s.taken, s.takenAt = nil, nil
 			s.placed(b, 0)
 		}
-		if err := s.err; waited != nil || err != nil {
-			s.err = nil
-			if waited != nil {
-				err = waited
-			}
-			return err
-		}
-		if s.received {
-			s.received = false
-			return nil
+		if waited != nil {
+			s.err = waited
+			break
 		}
 	}
+	e.s = nil
+	ears.Put(e)
+	return s
 }
 
 // receiveTLS waits on the socket without a buffer, and takes one when bytes are there. tls.Conn reads what the socket

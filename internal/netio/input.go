@@ -86,13 +86,10 @@ func (s *stay) settle() {
 	}
 }
 
-// receive waits until bytes have come, by the wire's own way.
+// receive waits until bytes have come, over a wire that is not fast.
 func (c *Conn) receive(s *stay) error {
 	s.settle()
-	switch c.wire {
-	case fast:
-		return c.receiveFast(s)
-	case overTLS:
+	if c.wire == overTLS {
 		return c.receiveTLS(s)
 	}
 	return c.receivePlain(s)

@@ -9,51 +9,54 @@ import (
 // harm the connection: the next Pump goes on where this one was. It returns nil after a pause, the context's error,
 // ErrReading, or the *ClosedError of a connection that has ended.
 func (c *Conn) Pump(ctx context.Context) error {
+	s, err := c.enterPump(ctx)
+	if s == nil {
+		return err
+	}
+	// This frame lies under every idle reader's wait and under the protocol, so it is kept small: a stack that once grew past
+	// 2 KiB stays large for as long as its goroutine waits.
+	if c.in != nil {
+		s.feedPump()
+	}
+	for s.next != Pause {
+		c.uncork()
+		if !c.admitPump(s) {
+			break
+		}
+		if c.wire == fast {
+			s = c.receiveFast(s)
+		} else {
+			s.err = c.receive(s)
+		}
+		if s.err == nil {
+			s.feedPump()
+		} else if c.pumpFailed(s) {
+			break
+		}
+	}
+	return c.pumped(ctx, s)
+}
+
+// enterPump takes the reader role, or says why not.
+func (c *Conn) enterPump(ctx context.Context) (*stay, error) {
 	done := ctx.Done()
 	if done != nil && ctx.Err() != nil {
-		return ctxErr(ctx)
+		return nil, ctxErr(ctx)
 	}
 	c.mu.Lock()
 	if do := c.step(evEnter); do&refused != 0 {
 		err := c.errLocked()
 		c.mu.Unlock()
 		if err == nil {
-			return ErrReading
+			err = ErrReading
 		}
-		return err
+		return nil, err
 	}
 	c.mu.Unlock()
 	if done != nil || c.watch != nil {
 		c.watchFor(ctx)
 	}
-	s := c.newStay(false)
-	if c.in != nil {
-		s.feedPump()
-	}
-	if s.next != Pause {
-		c.pump(s)
-	}
-	err := c.pumped(ctx, s)
-	s.free()
-	return err
-}
-
-// pump waits and feeds until there is a reason to leave. Its frames lie under every idle reader's wait, so it is kept
-// small: a stack that once grew past 2 KiB stays large for as long as its goroutine waits.
-func (c *Conn) pump(s *stay) {
-	for s.next != Pause {
-		c.uncork()
-		if !c.admitPump(s) {
-			return
-		}
-		if s.err = c.receive(s); s.err != nil {
-			if c.pumpFailed(s) {
-				return
-			}
-			continue
-		}
-		s.feedPump()
-	}
+	return c.newStay(false), nil
 }
 
 // feedPump is feed for a Pump. A protocol that panics there, or ends the goroutine, must not take the role along: the
@@ -98,13 +101,15 @@ func (c *Conn) pumpFailed(s *stay) bool {
 
 // pumped gives the role back, or on to a goroutine of the core if the connection has ended and must be drained.
 func (c *Conn) pumped(ctx context.Context, s *stay) error {
-	if s.err == io.EOF {
+	end, next := s.err, s.next
+	s.free()
+	if end == io.EOF {
 		c.leaveWire()
-		c.inputEnded(s.err)
+		c.inputEnded(end)
 		return c.Err()
 	}
-	if s.err != nil {
-		c.CloseNow(s.err)
+	if end != nil {
+		c.CloseNow(end)
 	}
 	c.mu.Lock()
 	c.inWire = false
@@ -112,7 +117,7 @@ func (c *Conn) pumped(ctx context.Context, s *stay) error {
 	do := c.step(evPause)
 	if do&refused == 0 {
 		c.mu.Unlock()
-		if s.next != Pause && cancelled {
+		if next != Pause && cancelled {
 			return ctxErr(ctx)
 		}
 		return nil
@@ -125,7 +130,7 @@ func (c *Conn) pumped(ctx context.Context, s *stay) error {
 	}
 	c.mu.Unlock()
 	c.apply(do)
-	if s.next == Pause {
+	if next == Pause {
 		return nil // what was received before the end counts
 	}
 	return err

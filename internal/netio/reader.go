@@ -15,7 +15,6 @@ type stay struct {
 	c *Conn
 
 	readInside func(fd uintptr) bool
-	readOnce   func(fd uintptr) bool
 	peek       func(fd uintptr) bool
 	one        [1]byte // for peek
 
@@ -31,9 +30,8 @@ type stay struct {
 	err     error  // of the last receive
 
 	// Of a Pump of the fast wire.
-	taken    *buffer // where the next bytes go
-	takenAt  []byte
-	received bool // bytes have come since this was cleared
+	taken   *buffer // where the next bytes go
+	takenAt []byte
 }
 
 // firstWindow makes the first silence that a stay ends with a sixteenth of Config.ParkAfter. It doubles whenever there
@@ -55,7 +53,7 @@ func (c *Conn) newStay(parks bool) *stay {
 }
 
 func (s *stay) free() {
-	*s = stay{readInside: s.readInside, readOnce: s.readOnce, peek: s.peek}
+	*s = stay{readInside: s.readInside, peek: s.peek}
 	stays.Put(s)
 }
 

@@ -83,6 +83,26 @@ func sysRecv(f faultFunc, fd uintptr, b *buffer, p []byte, inq bool) (n int, mor
 	}
 }
 
+// sysRecvBare is sysRecv without the question what is left.
+func sysRecvBare(f faultFunc, fd uintptr, p []byte) (n int, e syscall.Errno) {
+	if f != nil {
+		if p, e = f(callRecv, p); e != 0 {
+			return 0, e
+		}
+	}
+	for {
+		got, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flagsRecv, 0, 0)
+		switch e {
+		case 0:
+			raceReceive(fd)
+			return int(got), 0
+		case syscall.EINTR:
+		default:
+			return 0, e
+		}
+	}
+}
+
 // left reads the control message of the last receive; -1 if there was none.
 func (s *recvState) left() int32 {
 	const head = 16 // a struct cmsghdr: length, level, type
