@@ -9,10 +9,8 @@ import "time"
 // is coarse, so a shorter alarm gets a timer. In-memory connections always do: a testing/synctest bubble has its own time,
 // and can't wait for a goroutine that serves others too.
 type alarm struct {
-	// Guarded by the wheel's lock.
+	// Guarded by the wheel's lock, as Conn.due and onWheel are, which are there to leave no gap.
 	next, prev *Conn // in a slot's ring; nil if in none
-	due        uint32
-	user       bool
 }
 
 // wheelFrom is the shortest alarm for which the wheel is fine enough.

@@ -52,9 +52,9 @@ func TestWheelRingsOnTime(t *testing.T) {
 		switch rnd.IntN(3) {
 		case 0:
 			w.remove(c)
-			c.alarm.due = w.now + 1 + uint32(rnd.IntN(3*wheelSlots))
+			c.due = w.now + 1 + uint32(rnd.IntN(3*wheelSlots))
 			w.insert(c)
-			due[c] = c.alarm.due
+			due[c] = c.due
 		case 1:
 			w.remove(c)
 			delete(due, c)

@@ -95,13 +95,13 @@ func (c *Conn) release() {
 	leaveLot(c)
 	c.stopAlarm()
 	c.mu.Lock()
-	s := c.slow
-	c.slow = nil
+	s := *c.slow
+	*c.slow = slow{err: s.err}
 	c.mu.Unlock()
-	if s != nil && s.linger != nil {
+	if s.linger != nil {
 		s.linger.Stop()
 	}
-	if s != nil && s.writing != nil {
+	if s.writing != nil {
 		s.writing.cancel()
 	}
 	if c.in != nil {

@@ -28,7 +28,7 @@ type Conn struct {
 	cfg   *Config
 	wire  wire
 
-	// As the last group, and here because there is room.
+	// As the last group, and here because there is room: a crowd of idle connections has little but these structs.
 	tlsMore bool // tls.Conn may hold further records
 	noPark  bool // the epoll refused the socket
 	inq     inq
@@ -45,26 +45,35 @@ type Conn struct {
 	flusherDue bool   // a flusher was started for a corked queue and has not looked yet
 	sealed     bool   // nothing more is accepted for sending; slow says why
 	added      bool   // the epoll knows the descriptor; it belongs to place
+	onWheel    bool   // of the alarm
 	left       uint32 // bytes that were in out and have left; wraps
-	err        *ClosedError
+	due        uint32 // of the alarm
+	alarm      alarm
 	queue      *buffer // accepted and not yet with the holder of the writer role; nil if empty
 	out        int     // bytes accepted and not yet sent: the queue's and those the writer has in hand
-	slow       *slow   // what only a connection needs that is slow or ends; nil otherwise
-	alarm      alarm
+	slow       *slow   // what only a connection needs that is slow, ends or has ended; nil otherwise
 
 	// Read without the lock.
-	attention atomic.Bool // the reader shall come out of the wire; set with mu held
-	more      atomic.Bool // the protocol has further input at hand: replies are corked
-	corked    atomic.Bool // something was queued because of more
-	feeding   atomic.Bool // the protocol is in Data
-	seen      atomic.Uint32
-	dropped   atomic.Uint32
+	flags   atomic.Uint32 // what is
+	seen    atomic.Uint32
+	dropped atomic.Uint32
 
 	// Owned by the holder of the reader role; while nobody has it, by whoever takes it.
+	place int32   // in the epoll, from 1; 0 is none
 	in    *buffer // received and not consumed
 	watch *watch
-	place ticket // in the epoll
 }
+
+// The flags of a Conn.
+const (
+	flagAttention uint32 = 1 << iota // the reader shall come out of the wire; set with mu held
+	flagMore                         // the protocol has further input at hand: replies are corked
+	flagCorked                       // something was queued because of more
+	flagFeeding                      // the protocol is in Data
+)
+
+// is reports whether any of the flags is set.
+func (c *Conn) is(flag uint32) bool { return c.flags.Load()&flag != 0 }
 
 // New makes a Conn of nc, which nobody else may use from now on: not even its deadlines, which must work and be
 // movable. early is what was read of it already. Nothing runs before Serve or Pump. cfg may be nil.
@@ -130,10 +139,10 @@ func (c *Conn) Err() error {
 }
 
 func (c *Conn) errLocked() error {
-	if c.err == nil {
+	if c.slow == nil || c.slow.err == nil {
 		return nil
 	}
-	return c.err
+	return c.slow.err
 }
 
 // Activity counts the times that bytes have come. Two equal answers mean that the peer was silent in between.
@@ -142,7 +151,7 @@ func (c *Conn) Activity() uint32 { return c.seen.Load() }
 // Listening reports whether somebody waits for the peer: only then does its silence mean anything. It is false between
 // Pumps, after a pause, and while the protocol is busy with what has come.
 func (c *Conn) Listening() bool {
-	if c.feeding.Load() {
+	if c.is(flagFeeding) {
 		return false
 	}
 	c.mu.Lock()
@@ -162,12 +171,13 @@ func (c *Conn) Dropped() int { return int(c.dropped.Load()) }
 
 // slow is what a connection needs that is slow, ends, or does not use the wheel.
 type slow struct {
-	waiters []*waiter   // Writes that wait for room, in their order
-	notify  []func()    // of NotifyWritable
-	linger  *time.Timer // ends the connection when the peer takes too long to
-	timer   *time.Timer // the alarm's, where the wheel is not used
-	writing *writeWatch // of the latest Write that had to wait for the wire
-	sealErr error       // why nothing more is accepted, if the connection is sealed
+	err     *ClosedError // why the connection ends or has ended; set once
+	waiters []*waiter    // Writes that wait for room, in their order
+	notify  []func()     // of NotifyWritable
+	linger  *time.Timer  // ends the connection when the peer takes too long to
+	timer   *time.Timer  // the alarm's, where the wheel is not used
+	writing *writeWatch  // of the latest Write that had to wait for the wire
+	sealErr error        // why nothing more is accepted, if the connection is sealed
 }
 
 func (c *Conn) slowly() *slow {

@@ -15,7 +15,6 @@ const (
 type (
 	faultFunc func()
 	recvState struct{}
-	ticket    struct{}
 )
 
 var errNoFast = errors.New("netio: no fast path on this system")

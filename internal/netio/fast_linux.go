@@ -27,10 +27,10 @@ func (s *stay) inside(fd uintptr) bool {
 			return true
 		}
 		s.feed()
-		if c.corked.Load() || c.more.Load() {
+		if c.is(flagCorked) || c.is(flagMore) {
 			c.uncorkIn(fd)
 		}
-		if s.next == Pause || c.attention.Load() {
+		if s.next == Pause || c.is(flagAttention) {
 			return true
 		}
 		if !s.more {
@@ -235,7 +235,7 @@ func (c *Conn) readHeld(s *stay) (int, error) {
 func (c *Conn) rearm(s *stay) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.attention.Load() {
+	if c.is(flagAttention) {
 		return false
 	}
 	if c.deadline == dlHeld {

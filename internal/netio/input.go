@@ -52,7 +52,7 @@ func (s *stay) feed() {
 		return
 	}
 	s.fed = true
-	c.feeding.Store(true)
+	c.flags.Or(flagFeeding)
 	if s.room != nil {
 		room := s.room
 		s.room = nil
@@ -70,7 +70,7 @@ func (s *stay) feed() {
 			c.in = nil
 		}
 	}
-	c.feeding.Store(false)
+	c.flags.And(^flagFeeding)
 	if s.next != Quiet {
 		s.quiet = false
 	}

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// ticket is a connection's place in the park. It belongs to the holder of the reader role, and at the end to release,
-// which comes when there is none.
+// ticket is a connection's place in the park, of which it keeps the slot: Conn.place, which belongs to the holder of the
+// reader role, and at the end to release, which comes when there is none.
 type ticket struct {
-	slot int32 // from 1; 0 is none
+	slot int32 // from 1
 	gen  uint32
 }
 
@@ -43,35 +43,36 @@ var lot struct {
 	*parkingLot
 }
 
-// enterLot gives c a place, if it has none, and returns the lot.
-func enterLot(c *Conn) (*parkingLot, error) {
+// enterLot gives c a place, if it has none, and returns the lot and the place.
+func enterLot(c *Conn) (*parkingLot, ticket, error) {
 	lot.mu.Lock()
 	defer lot.mu.Unlock()
-	if c.place.slot != 0 {
-		return lot.parkingLot, nil
+	if c.place != 0 {
+		return lot.parkingLot, lot.ticket(c.place), nil
 	}
 	if lot.users == 0 {
 		p, err := newLot()
 		if err != nil {
-			return nil, err
+			return nil, ticket{}, err
 		}
 		lot.parkingLot = p
 		go p.run()
 	}
 	lot.users++
-	c.place = lot.take(c)
-	return lot.parkingLot, nil
+	t := lot.take(c)
+	c.place = t.slot
+	return lot.parkingLot, t, nil
 }
 
 // leaveLot gives the place back. The kernel forgets a descriptor that is closed.
 func leaveLot(c *Conn) {
 	lot.mu.Lock()
 	defer lot.mu.Unlock()
-	if c.place.slot == 0 {
+	if c.place == 0 {
 		return
 	}
 	lot.give(c.place)
-	c.place = ticket{}
+	c.place = 0
 	lot.users--
 	if lot.users == 0 {
 		_ = lot.f.Close() // ends run
@@ -104,16 +105,23 @@ func (p *parkingLot) take(c *Conn) ticket {
 	p.free = p.free[:len(p.free)-1]
 	s := &p.slots[n-1]
 	s.c = c
-	return ticket{slot: n, gen: s.gen}
+	return ticket{n, s.gen}
 }
 
-func (p *parkingLot) give(t ticket) {
+// ticket is that of a place which is taken.
+func (p *parkingLot) ticket(place int32) ticket {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := &p.slots[t.slot-1]
+	return ticket{place, p.slots[place-1].gen}
+}
+
+func (p *parkingLot) give(place int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.slots[place-1]
 	s.c = nil
 	s.gen++
-	p.free = append(p.free, t.slot)
+	p.free = append(p.free, place)
 }
 
 // run hands every connection of which the epoll reports something to a goroutine of its own. It ends when the file is
@@ -167,12 +175,12 @@ func (c *Conn) woken() {
 // by the kernel while it arms, and reported at once. Control has both descriptors referenced: they can't be closed, and
 // so not be another's, for as long as the call takes.
 func (c *Conn) park() bool {
-	p, err := enterLot(c)
+	p, t, err := enterLot(c)
 	if err != nil {
 		c.noPark = true // the goroutine stays
 		return false
 	}
-	op, t := syscall.EPOLL_CTL_MOD, c.place
+	op := syscall.EPOLL_CTL_MOD
 	c.mu.Lock()
 	added := c.added
 	if !added {

@@ -130,7 +130,7 @@ func TestEpollThatRefuses(t *testing.T) {
 		l := newLines()
 		c, peer := tr.start(t, l, func(g *Config) { g.ParkAfter = time.Millisecond })
 		l.c = c
-		if _, err := enterLot(c); err != nil {
+		if _, _, err := enterLot(c); err != nil {
 			t.Fatal(err)
 		}
 		c.added = true // it is not: modifying it will fail
@@ -152,7 +152,7 @@ func TestStaleEventFindsNobody(t *testing.T) {
 	p := new(parkingLot)
 	a, b := new(Conn), new(Conn)
 	was := p.take(a)
-	p.give(was)
+	p.give(was.slot)
 	is := p.take(b)
 	if is.slot != was.slot || is.gen == was.gen {
 		t.Fatalf("places %+v, %+v", was, is)
@@ -162,7 +162,7 @@ func TestStaleEventFindsNobody(t *testing.T) {
 	if p.wake[0] != nil || p.wake[1] != b {
 		t.Errorf("found %p, %p; want nobody, %p", p.wake[0], p.wake[1], b)
 	}
-	p.give(is)
+	p.give(is.slot)
 	p.find([]syscall.EpollEvent{event(is)})
 	if p.wake[0] != nil {
 		t.Error("found somebody in an empty place")

@@ -76,7 +76,7 @@ func (s *stay) feedPump() {
 func (c *Conn) admitPump(s *stay) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attention.Store(false)
+	c.flags.And(^flagAttention)
 	if c.life != open {
 		return false
 	}

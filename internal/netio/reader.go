@@ -94,7 +94,7 @@ func (c *Conn) serve() {
 // abandon ends a connection whose reader is gone, the core's or a caller of Pump. If the protocol has said its last word,
 // that is still sent, and another goroutine sees the rest of it through.
 func (c *Conn) abandon() {
-	c.feeding.Store(false)
+	c.flags.And(^flagFeeding)
 	c.in = nil // not pooled: the protocol has not given it back
 	c.mu.Lock()
 	c.inWire = false
@@ -148,7 +148,7 @@ var errQuiet = errors.New("netio: quiet")
 func (c *Conn) admit(s *stay) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attention.Store(false)
+	c.flags.And(^flagAttention)
 	if c.life >= closing {
 		return false
 	}
@@ -192,7 +192,7 @@ func (c *Conn) back(s *stay, err error) bool {
 	s.err = nil
 	c.mu.Lock()
 	c.inWire = false
-	poked := c.deadline == dlPast || c.attention.Load()
+	poked := c.deadline == dlPast || c.is(flagAttention)
 	switch ours := c.ourTimeout(err); {
 	case err == nil && !s.sleepy():
 		c.mu.Unlock()
@@ -232,7 +232,7 @@ func (c *Conn) leave() {
 
 // ourTimeout says whether err comes from a deadline that the reader or poke has set. c.mu is held.
 func (c *Conn) ourTimeout(err error) bool {
-	return err != nil && (c.deadline != dlNone || c.attention.Load()) && isTimeout(err)
+	return err != nil && (c.deadline != dlNone || c.is(flagAttention)) && isTimeout(err)
 }
 
 // isTimeout says whether a deadline has passed. The system's own ETIMEDOUT, which says that the peer is lost, also calls

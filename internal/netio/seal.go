@@ -28,8 +28,8 @@ func (c *Conn) refuses() bool { return c.life != open || c.sealed }
 
 // refusal says why. c.mu is held.
 func (c *Conn) refusal() error {
-	if c.err != nil {
-		return c.err
+	if err := c.errLocked(); err != nil {
+		return err
 	}
 	if c.sealed {
 		return c.slow.sealErr

@@ -81,7 +81,7 @@ func (c *Conn) step(ev event) todo {
 		c.reader = still
 
 	case evIdle:
-		if c.reader != busy || c.attention.Load() || c.life >= closing {
+		if c.reader != busy || c.is(flagAttention) || c.life >= closing {
 			return refused
 		}
 		c.reader = parked
@@ -114,7 +114,7 @@ func (c *Conn) step(ev event) todo {
 			c.reader = busy
 			return doFlush | doServe
 		case busy:
-			c.attention.Store(true)
+			c.flags.Or(flagAttention)
 			return doFlush | doWake
 		}
 		return doFlush
@@ -136,7 +136,7 @@ func (c *Conn) step(ev event) todo {
 			return refused
 		case c.reader == busy:
 			c.life = closing
-			c.attention.Store(true)
+			c.flags.Or(flagAttention)
 			return doWake | doCut
 		}
 		c.life, c.reader = closed, over
@@ -158,7 +158,7 @@ func (c *Conn) apply(do todo) {
 	case do == 0:
 	case do&doRelease != 0:
 		c.release()
-		go c.proto.Closed(c.err.Err)
+		go c.proto.Closed(c.slow.err.Err)
 	default:
 		if do&doServe != 0 {
 			go c.serve()
@@ -185,17 +185,18 @@ func (c *Conn) end(ev event, err error) todo {
 	if do&refused != 0 {
 		return 0
 	}
-	if c.err == nil {
+	s := c.slowly()
+	if s.err == nil {
 		if err == nil {
 			err = net.ErrClosed
 		}
-		c.err = &ClosedError{Err: err}
+		s.err = &ClosedError{Err: err}
 	}
 	if do&doWake != 0 {
 		c.poke()
 	}
 	if c.life >= finishing {
-		c.refuseWaiters(c.err)
+		c.refuseWaiters(s.err)
 	}
 	if c.life >= closing {
 		c.dropQueue()

@@ -140,7 +140,7 @@ func TestAttentionKeepsFromParking(t *testing.T) {
 	if do := c.step(evIdle); do != refused {
 		t.Errorf("evIdle after evFinish: %b", do)
 	}
-	c.attention.Store(false)
+	c.flags.And(^flagAttention)
 	if do := c.step(evIdle); do != 0 || c.reader != parked {
 		t.Errorf("evIdle after the reader has looked: %b, reader %d", do, c.reader)
 	}

@@ -95,7 +95,7 @@ func (c *Conn) turn(n int) (*buffer, todo) {
 func (c *Conn) takeQueue() *buffer {
 	b := c.queue
 	c.queue, c.sending = nil, true
-	c.corked.Store(false)
+	c.flags.And(^flagCorked)
 	return b
 }
 
@@ -136,7 +136,7 @@ func (c *Conn) uncork() {
 // collected takes the writer role and the corked queue, if there is one and nobody else is at it.
 func (c *Conn) collected() *buffer {
 	c.SetMore(false)
-	if !c.corked.Load() {
+	if !c.is(flagCorked) {
 		return nil
 	}
 	c.mu.Lock()

@@ -39,7 +39,7 @@ func (w *watch) fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.fired = true
-	c.attention.Store(true)
+	c.flags.Or(flagAttention)
 	c.poke()
 }
 

@@ -32,8 +32,8 @@ var turning struct {
 func setOnWheel(c *Conn, d time.Duration) {
 	turning.mu.Lock()
 	defer turning.mu.Unlock()
-	if !c.alarm.user {
-		c.alarm.user = true
+	if !c.onWheel {
+		c.onWheel = true
 		turning.users++
 		if turning.users == 1 {
 			turning.w = &wheel{stop: make(chan struct{}), mu: &turning.mu}
@@ -42,7 +42,7 @@ func setOnWheel(c *Conn, d time.Duration) {
 	}
 	w := turning.w
 	w.remove(c)
-	c.alarm.due = w.now + 1 + uint32((d+wheelTick-1)/wheelTick) // the tick under way does not count
+	c.due = w.now + 1 + uint32((d+wheelTick-1)/wheelTick) // the tick under way does not count
 	w.insert(c)
 }
 
@@ -50,12 +50,12 @@ func setOnWheel(c *Conn, d time.Duration) {
 func takeOffWheel(c *Conn, leaves bool) {
 	turning.mu.Lock()
 	defer turning.mu.Unlock()
-	if !c.alarm.user {
+	if !c.onWheel {
 		return
 	}
 	turning.w.remove(c)
 	if leaves {
-		c.alarm.user = false
+		c.onWheel = false
 		turning.users--
 		if turning.users == 0 {
 			close(turning.w.stop)
@@ -65,7 +65,7 @@ func takeOffWheel(c *Conn, leaves bool) {
 }
 
 func (w *wheel) insert(c *Conn) {
-	first := &w.slots[c.alarm.due%wheelSlots]
+	first := &w.slots[c.due%wheelSlots]
 	if *first == nil {
 		*first = c
 		c.alarm.next, c.alarm.prev = c, c
@@ -82,7 +82,7 @@ func (w *wheel) remove(c *Conn) {
 	if n == nil {
 		return
 	}
-	if first := &w.slots[c.alarm.due%wheelSlots]; *first == c {
+	if first := &w.slots[c.due%wheelSlots]; *first == c {
 		if *first = n; n == c {
 			*first = nil
 		}
@@ -124,7 +124,7 @@ func (w *wheel) advance(to uint32, due []*Conn) []*Conn {
 			if next == w.slots[w.now%wheelSlots] {
 				next = nil
 			}
-			if int32(c.alarm.due-w.now) <= 0 {
+			if int32(c.due-w.now) <= 0 {
 				w.remove(c)
 				due = append(due, c)
 			}

@@ -6,9 +6,13 @@ import "context"
 // user code, or pauses: while there is more, what is written is collected, and sent together after the last message. A
 // handler that blocks in between does not hold it back: the first piece has started a flusher. It is false again when
 // the reader goes to wait.
-func (c *Conn) SetMore(more bool) {
-	if c.more.Load() != more { // a load is cheaper than a store that changes nothing
-		c.more.Store(more)
+func (c *Conn) SetMore(is bool) {
+	switch { // a load is cheaper than a store that changes nothing
+	case is == c.is(flagMore):
+	case is:
+		c.flags.Or(flagMore)
+	default:
+		c.flags.And(^flagMore)
 	}
 }
 
@@ -33,7 +37,7 @@ func (c *Conn) Write(ctx context.Context, head, body []byte) error {
 	case n == 0:
 		c.mu.Unlock()
 		return nil
-	case !c.sending && c.queue == nil && !(c.more.Load() && fits):
+	case !c.sending && c.queue == nil && !(c.is(flagMore) && fits):
 		c.sending = true
 		c.out += c.share(n)
 		c.mu.Unlock()
@@ -84,7 +88,7 @@ func (c *Conn) send(head, body []byte, reserve int) error {
 
 // put accepts what has room. It never waits. c.mu is held, and released.
 func (c *Conn) put(head, body []byte) error {
-	if c.wire != fast || c.sending || c.queue != nil || c.more.Load() {
+	if c.wire != fast || c.sending || c.queue != nil || c.is(flagMore) {
 		c.enqueue(head, body)
 		return nil
 	}
@@ -113,8 +117,8 @@ func (c *Conn) enqueue(head, body []byte) {
 	case c.sending: // who does will find it
 		c.mu.Unlock()
 		return
-	case c.more.Load():
-		c.corked.Store(true)
+	case c.is(flagMore):
+		c.flags.Or(flagCorked)
 	case c.wire == fast: // the last reply of a batch
 		b := c.takeQueue()
 		c.mu.Unlock()
