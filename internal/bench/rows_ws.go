@@ -163,8 +163,8 @@ func wsHandshake(s scale) row {
 func wsMask(s scale) row {
 	r := row{Row: figure.Row{
 		Name: "ws-mask", Title: "Masking",
-		About: []string{"A payload is unmasked in place, on one core, by the libraries' own functions. gobwas has assembler " +
-			"for it, the others are pure Go."},
+		About: []string{"A payload is unmasked in place, on one core, by the libraries' own functions. tidewire and gobwas " +
+			"have assembler for it, the others are pure Go."},
 		Metrics: []figure.Metric{{Name: "gb_per_s", Head: "GB/s"}, {Name: "ns", Head: "ns", Lower: true}},
 		Ours:    []string{ours}, Ratios: []string{"gb_per_s"},
 	}}
