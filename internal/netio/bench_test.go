@@ -3,30 +3,54 @@ package netio
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"runtime"
 	"testing"
 	"time"
 )
 
-// BenchmarkAlarm sets 10,000 alarms anew, as a keepalive does twice a minute.
-func BenchmarkAlarm(b *testing.B) {
-	for name, timers := range map[string]bool{"wheel": false, "timers": true} {
+// BenchmarkAlarms compares the wheel with a timer for each of 10,000 connections: what it takes to set an alarm anew, as a
+// keepalive does twice a minute, and what memory an alarm that is set takes.
+func BenchmarkAlarms(b *testing.B) {
+	const conns = 10_000
+	for _, timers := range []bool{false, true} {
+		name, inConn := "wheel", reflect.TypeFor[alarm]().Size()+4+1 // due, onWheel
+		if timers {
+			name, inConn = "timers", reflect.TypeFor[*time.Timer]().Size()
+		}
 		b.Run(name, func(b *testing.B) {
 			cfg := &Config{Timers: timers}
-			conns := make([]*Conn, 10_000)
-			for i := range conns {
-				conns[i] = &Conn{cfg: cfg, wire: fast, proto: newLines()}
+			all := make([]*Conn, conns)
+			for i := range all {
+				// The place of the timer is there already: without a wheel it would be in Conn.
+				all[i] = &Conn{cfg: cfg, wire: fast, proto: newLines(), slow: new(slow)}
 			}
-			b.ReportAllocs()
+			before := heapInUse()
+			for i, c := range all { // as if they had come within an interval
+				c.SetAlarm(30*time.Second + time.Duration(i)*3*time.Millisecond)
+			}
+			memory := float64(heapInUse()-before)/conns + float64(inConn)
+			i := 0
 			for b.Loop() {
-				for _, c := range conns {
-					c.SetAlarm(30 * time.Second)
+				all[i].SetAlarm(60 * time.Second)
+				if i++; i == conns {
+					i = 0
 				}
 			}
-			for _, c := range conns {
+			b.ReportMetric(memory, "B/conn")
+			for _, c := range all {
 				c.stopAlarm()
 			}
 		})
 	}
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // BenchmarkEcho is a ping-pong of 64 bytes on one connection, the peer being an ordinary net.Conn in the same process.
