@@ -116,12 +116,10 @@ func Example_hub() {
 	news.Publish(ctx, Story{"two"})
 	sub, _ := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)}) // or Start, Live, Last(50)
 	for ev, err := range sub.Events() {
-		if err != nil || ev.Marker == hub.MarkLive {
-			break // that was all so far; without the break it goes on with what comes
-		}
-		fmt.Println(ev.Value.Title)
+		fmt.Println(ev.Value.Title, err) // an error is the last
+		break                            // without it, the loop goes on with what comes
 	}
-	// Output: two
+	// Output: two <nil>
 }
 
 func Example_gateway() {

@@ -40,3 +40,21 @@ func TestReadmeBeginsWithTheTwoCommands(t *testing.T) {
 		t.Errorf("the README's first block is %q, want %q", first, want)
 	}
 }
+
+// A program stands behind the words that say how long it is.
+func TestReadmesProgramsAreAsShortAsItSays(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]int{"four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
+	said := regexp.MustCompile("(?s)\\b(?:A (?:server|client)|[a-z]+) in (four|five|six|eight|ten)\\b.{0,200}?```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(said) != 5 {
+		t.Errorf("it says how long %d programs are, not 5", len(said))
+	}
+	for _, m := range said {
+		if n := strings.Count(m[2], "\n"); n != lines[m[1]] {
+			t.Errorf("%s lines are %d:\n%s", m[1], n, m[2])
+		}
+	}
+}

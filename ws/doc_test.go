@@ -45,25 +45,3 @@ func TestDocumentationNamesRealTests(t *testing.T) {
 		}
 	}
 }
-
-// The README's programs are as short as it says. (That they are compiled and run is a test beside it.)
-func TestReadmesProgramsAreAsShortAsItSays(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "\n## WebSocket\n")
-	section, _, found := strings.Cut(section, "\n## ")
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(section, -1)
-	if !found || len(blocks) < 2 {
-		t.Fatalf("%d programs in the section", len(blocks))
-	}
-	for i, want := range []struct {
-		says  string
-		lines int
-	}{{"A server in six lines", 6}, {"A client in four", 4}} {
-		if n := strings.Count(blocks[i][1], "\n"); n != want.lines || !strings.Contains(section, want.says) {
-			t.Errorf("%q has %d lines, want %d:\n%s", want.says, n, want.lines, blocks[i][1])
-		}
-	}
-}
