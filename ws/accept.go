@@ -215,7 +215,7 @@ func (c *Conn) Detach() {
 	var stop func() bool
 	if e := c.ending; e != nil {
 		stop, e.undetach = e.undetach, nil
-		if e.err == nil && e.done == nil && e.ctx == nil && e.closeBy == 0 && e.dropped == 0 {
+		if e.why == nil && e.err == nil && e.done == nil && e.ctx == nil && e.closeBy == 0 && e.dropped == 0 {
 			c.ending = nil // it may go on for long
 		}
 	}

@@ -29,12 +29,12 @@ import (
 
 // end sets the error that the connection ends with, unless there is one. Called with mu held.
 func (c *Conn) end(err error) bool {
-	if c.err != nil {
+	e := c.atEnd()
+	if e.why != nil {
 		return false
 	}
-	c.err = err
-	c.atEnd().closeBy = c.now() + c.cfg.closeTimeout
-	c.closing.Store(true)
+	e.why, e.closeBy = err, c.now()+c.cfg.closeTimeout
+	c.flags.Or(flagClosing)
 	return true
 }
 
@@ -114,7 +114,7 @@ func (c *Conn) gotClose(payload []byte) {
 	c.mu.Lock()
 	c.peerClosed = true
 	began := c.end(&CloseError{Code: code, Reason: reason, Err: why})
-	err := c.err
+	err := c.why()
 	c.mu.Unlock()
 	if began {
 		c.farewell(code, "")
@@ -180,7 +180,7 @@ func (c *Conn) gone() {
 	c.ending.undetach, c.group = nil, nil
 	for c.writes.tellFirst() { // a Writer that nobody closes would keep them waiting
 	}
-	err := c.err
+	err := c.why()
 	c.mu.Unlock()
 
 	if undetach != nil {
@@ -211,7 +211,7 @@ const hearOut = time.Second
 
 // refused makes the error of a call of what the network said to what it was to send.
 func (c *Conn) refused(err error) error {
-	if c.lost() || c.closing.Load() {
+	if c.lost() || c.is(flagClosing) {
 		return c.ended()
 	}
 	return &CloseError{Code: CloseAbnormal, Err: err} // it is being heard out
@@ -224,7 +224,7 @@ func (c *Conn) writeFailed(ctx context.Context, err error) error {
 		c.lost() // if it was in mid-frame
 		return contextError(ctx, "write")
 	}
-	if c.lost() || c.closing.Load() {
+	if c.lost() || c.is(flagClosing) {
 		return c.ended()
 	}
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
@@ -255,7 +255,7 @@ func (c *Conn) drain(ctx context.Context) {
 		}
 		c.mu.Lock()
 	}
-	c.drained.Store(true)
+	c.flags.Or(flagDrained)
 	c.reads.leave()
 	c.mu.Unlock()
 	c.net.Serve()

@@ -36,6 +36,7 @@ type config struct {
 	closeTimeout time.Duration // never off
 	observer     *Observer     // or nil
 	handled      bool          // it is a connection of Handler, in callback form
+	subprotocol  string        // "": none
 	log          *log.Logger   // where the panics of its events go; nil: the standard one
 }
 
@@ -72,7 +73,8 @@ func (o *DialOptions) config() config {
 // shared is a config as connections have it, in common: it is larger than what many of them have for themselves.
 type shared struct {
 	config
-	net netio.Config
+	net   netio.Config
+	parse limits
 }
 
 // recent holds the configs that were used last. A program has few; one that makes new options for each connection pays
@@ -99,6 +101,7 @@ func (g config) share() *shared {
 		Linger:       g.closeTimeout,
 		HearOut:      hearOut,
 	}}
+	s.parse = newLimits(g.messageLimit, g.frameLimit)
 	if g.writeTimeout == 0 {
 		s.net.WriteTimeout = -1
 	}

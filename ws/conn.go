@@ -21,11 +21,10 @@ import (
 // a *LimitError.
 type Conn struct {
 	// Immutable after newConn.
-	net         *netio.Conn // nil only in a Conn that was made by nobody; guards itself
-	cfg         *shared
-	events      *Events // of a connection of Handler, else nil; written before the core is told to read
-	subprotocol *string // nil: none
-	server      bool
+	net    *netio.Conn // nil only in a Conn that was made by nobody; guards itself
+	cfg    *shared
+	events *Events // of a connection of Handler, else nil; written before the core is told to read
+	server bool
 
 	// The reading side, owned by who holds the network's reader role: Data and Room run there. msg is prepared by the
 	// goroutine that is about to pump, which is inside reads.
@@ -34,10 +33,7 @@ type Conn struct {
 	parser parser
 	msg    incoming
 
-	// Read without the lock. closing is set, under mu, together with err. drained says that messages are thrown away,
-	// because a goroutine of this package reads in the place of a user's.
-	closing atomic.Bool
-	drained atomic.Bool
+	flags atomic.Uint32 // read without the lock, and changed under mu
 
 	mu         sync.Mutex // never held across I/O, a wait, or foreign code. It comes before the network's own
 	peerClosed bool       // the peer's close frame has come
@@ -45,20 +41,31 @@ type Conn struct {
 	over       bool       // the stream is closed, nobody waits any more
 	told       bool       // gone has run
 	running    bool       // of a connection of Handler: Open has returned, or there is none
+	midFrame   bool       // of the pulse: what was heard last ends inside a frame
+	pingAt     uint32     // of the pulse: net.Position of the first unanswered ping
 	reads      turnstile
 	writes     turnstile
 	pulse      pulse
-	err        error         // why the connection is ending or has ended; set once
 	due        time.Duration // when the alarm rings, 0 when it is not set
 	pings      pings
-	pongs      *pongs  // nil while none waits
 	ending     *ending // nil until somebody asks, or it ends
 	group      *Group  // that it is in
 	value      any
 }
 
+// The flags of a Conn.
+const (
+	flagClosing    uint32 = 1 << iota // ending.why is set
+	flagDrained                       // messages are thrown away: a goroutine of this package reads in the place of a user's
+	flagUnanswered                    // of the pulse: nothing was heard since pinged
+)
+
+// is reports whether the flag is set.
+func (c *Conn) is(flag uint32) bool { return c.flags.Load()&flag != 0 }
+
 // ending is what a connection needs at its end, and what few need before.
 type ending struct {
+	why     error         // why the connection is ending or has ended; set once
 	dropped int           // messages that Send had no room for
 	err     error         // what kept the two sides from exchanging close frames
 	closeBy time.Duration // when it is cut
@@ -79,14 +86,12 @@ func (c *Conn) atEnd() *ending {
 
 // newConn takes the stream over. early is what it has already sent.
 func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg config) *Conn {
+	cfg.subprotocol = subprotocol
 	c := &Conn{server: server, cfg: cfg.share()}
-	if subprotocol != "" {
-		c.subprotocol = &subprotocol
-	}
 	if cfg.handled {
 		c.events = new(Events)
 	}
-	c.parser.init(server, cfg.messageLimit, cfg.frameLimit)
+	c.parser.fromClient, c.parser.limits = server, &c.cfg.parse
 	c.pulse.heard = c.now() // the handshake was a sign of life
 	c.net = netio.New(nc, (*protocol)(c), &c.cfg.net, early)
 	c.tellOpened()
@@ -103,10 +108,10 @@ var errNoConn = fmt.Errorf("ws: this Conn was made by none of Accept, Handler an
 
 // Subprotocol is the application protocol that was agreed on, or "".
 func (c *Conn) Subprotocol() string {
-	if c.subprotocol == nil {
+	if c.cfg == nil {
 		return ""
 	}
-	return *c.subprotocol
+	return c.cfg.subprotocol
 }
 
 // LocalAddr is this side's network address.
@@ -150,7 +155,7 @@ func (c *Conn) Context() context.Context {
 		if c.net == nil {
 			e.cancel(errNoConn)
 		} else if c.over {
-			e.cancel(c.err)
+			e.cancel(e.why)
 		}
 	}
 	return e.ctx
@@ -167,7 +172,7 @@ func (c *Conn) now() time.Duration { return time.Since(began) + 100*365*24*time.
 
 // ended returns the error that the connection is ending or has ended with, or nil.
 func (c *Conn) ended() error {
-	if !c.closing.Load() {
+	if !c.is(flagClosing) {
 		if c.net == nil {
 			return errNoConn
 		}
@@ -175,7 +180,15 @@ func (c *Conn) ended() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err
+	return c.why()
+}
+
+// why is what ended returns for a connection that somebody has made. Called with mu held.
+func (c *Conn) why() error {
+	if c.ending == nil {
+		return nil
+	}
+	return c.ending.why
 }
 
 // dead reports whether the connection has ended. Called with mu held.

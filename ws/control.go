@@ -52,11 +52,11 @@ type pongs struct {
 // answer is called by the reader for a ping.
 func (c *Conn) answer(payload []byte) {
 	c.mu.Lock()
-	if c.err != nil { // RFC 6455, section 5.5.2: unless a close frame has come or gone
+	if c.why() != nil { // RFC 6455, section 5.5.2: unless a close frame has come or gone
 		c.mu.Unlock()
 		return
 	}
-	q := c.pongs
+	q := c.pings.pongs()
 	if q != nil {
 		_, sent := c.net.Position()
 		q.at = slices.DeleteFunc(q.at, func(at uint32) bool { return int32(sent-at) >= 0 })
@@ -75,21 +75,22 @@ func (c *Conn) answer(payload []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pongs == nil {
-		c.pongs = new(pongs)
+	u := c.pings.begun()
+	if u.pongs == nil {
+		u.pongs = new(pongs)
 	}
 	if err == nil {
-		c.pongs.at = append(c.pongs.at, accepted)
+		u.pongs.at = append(u.pongs.at, accepted)
 	}
 	c.answerLater(nil)
-	if err != nil && c.err == nil {
+	if err != nil && c.why() == nil {
 		c.answerLater(payload)
 	}
 }
 
 // answerLater keeps the payload, if not nil, until all that was accepted has been sent. c.mu is held.
 func (c *Conn) answerLater(payload []byte) {
-	q := c.pongs
+	q := c.pings.pongs()
 	if payload != nil {
 		q.late = append(q.late[:0], payload...)
 		if q.late == nil {
@@ -106,12 +107,12 @@ func (c *Conn) answerLater(payload []byte) {
 func (c *Conn) sendLate() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.pongs
+	q := c.pings.pongs()
 	if q == nil {
 		return
 	}
 	q.at, q.sending = nil, true
-	for q.late != nil && c.err == nil {
+	for q.late != nil && c.why() == nil {
 		late := q.late
 		q.late = nil
 		c.mu.Unlock()
@@ -126,5 +127,6 @@ func (c *Conn) sendLate() {
 			return
 		}
 	}
-	c.pongs = nil // an idle connection keeps nothing
+	c.pings.under.pongs = nil
+	c.pings.settle()
 }

@@ -33,7 +33,7 @@ func (c *Conn) tick() {
 		return
 	}
 	c.due = 0
-	if c.err != nil {
+	if c.why() != nil {
 		closeBy := c.atEnd().closeBy
 		over := now >= closeBy
 		if !over {

@@ -9,19 +9,14 @@ import (
 // blocks, and keeps its place at every byte, also inside a header. Whoever owns the connection's reading side owns
 // the parser; a blocking Read and a core that pushes what it has received use it alike.
 //
-// States: in a header (cut, inFrame false), in a payload (inFrame true, left bytes to come), and across both, in a
+// States: in a header (cut, inFrame false), in a payload (inFrame true, frame.length bytes to come), and across both, in a
 // message or not. Control frames may stand between the fragments of a message.
 type parser struct {
-	// Immutable after init.
-	maxMessage int64 // bytes; math.MaxInt-1: no limit
-	maxFrames  int32 // a message; math.MaxInt32: no limit
-	fromClient bool  // masks are required; otherwise they are forbidden
+	// The order of all this leaves no gaps: every connection has one.
+	limits *limits // immutable
 
-	// The frame under way.
-	inFrame bool
-	frame   header // its key turns as the payload is unmasked
-	left    int64  // bytes of payload to come
-	cut     *cut   // nil, unless bytes of a header or of a control frame have come and others have not
+	frame header // under way: its key turns as the payload is unmasked, and its length is that of what is still to come
+	cut   *cut   // nil, unless bytes of a header or of a control frame have come and others have not
 
 	// The message under way.
 	size      int64 // bytes declared by its frames so far
@@ -29,6 +24,16 @@ type parser struct {
 	typ       opcode
 	inMessage bool
 	text      textCheck
+
+	inFrame    bool // a frame is under way
+	begun      bool // some of its payload has been parsed
+	fromClient bool // masks are required; otherwise they are forbidden. Immutable
+}
+
+// limits are what many parsers have in common.
+type limits struct {
+	message int64 // bytes; math.MaxInt-1: no limit
+	frames  int32 // a message; math.MaxInt32: no limit
 }
 
 // cut keeps the beginning of a header, or of a control frame, whose end has not come with it. That is rare.
@@ -39,14 +44,15 @@ type cut struct {
 	haveControl uint8
 }
 
-func (p *parser) init(fromClient bool, maxMessage int64, maxFrames int) {
-	if maxMessage < 0 || maxMessage > math.MaxInt-1 { // a message is one slice, also where int has 32 bits
-		maxMessage = math.MaxInt - 1
+// newLimits makes them of options; what is negative is none.
+func newLimits(message int64, frames int) limits {
+	if message < 0 || message > math.MaxInt-1 { // a message is one slice, also where int has 32 bits
+		message = math.MaxInt - 1
 	}
-	if maxFrames < 0 || maxFrames > math.MaxInt32 {
-		maxFrames = math.MaxInt32
+	if frames < 0 || frames > math.MaxInt32 {
+		frames = math.MaxInt32
 	}
-	p.fromClient, p.maxMessage, p.maxFrames = fromClient, maxMessage, int32(maxFrames)
+	return limits{message: message, frames: int32(frames)}
 }
 
 // event is what a step of the parser came to: nothing, a piece of a message, or a whole control frame.
@@ -79,7 +85,7 @@ func (p *parser) want() int64 {
 	if !p.inFrame || p.frame.opcode.control() {
 		return 0
 	}
-	return p.left
+	return p.frame.length
 }
 
 // step consumes bytes from the start of b, unmasking payload in place, up to the first event. room is how many bytes of
@@ -95,7 +101,7 @@ func (p *parser) step(b []byte, room int) (n int, ev event, err error) {
 	if len(b) > room && !p.frame.opcode.control() {
 		b = b[:room]
 	}
-	if len(b) == 0 && p.left > 0 {
+	if len(b) == 0 && p.frame.length > 0 {
 		return n, event{}, nil
 	}
 	m, ev, err := p.stepPayload(b)
@@ -110,7 +116,7 @@ func (p *parser) whole(b []byte) (h header, n int) {
 	}
 	h, n, err := parseHeader(b)
 	if err != nil || n == 0 || !h.fin || h.rsv != 0 || h.masked != p.fromClient || h.opcode != opText && h.opcode != opBinary ||
-		h.length > int64(len(b)-n) || h.length > p.maxMessage {
+		h.length > int64(len(b)-n) || h.length > p.limits.message {
 		return h, 0
 	}
 	return h, n
@@ -182,7 +188,7 @@ func (p *parser) stepHeader(b []byte) (n int, err error) {
 	if err := p.begin(h); err != nil {
 		return n, err
 	}
-	p.inFrame, p.frame, p.left = true, h, h.length
+	p.inFrame, p.begun, p.frame = true, false, h
 	return n, nil
 }
 
@@ -254,27 +260,28 @@ func (p *parser) begin(h header) error {
 	if p.frames < math.MaxInt32 {
 		p.frames++
 	}
-	if h.length > p.maxMessage-p.size { // the sum could overflow, the difference can't
-		return &LimitError{Limit: "message size in bytes", Max: p.maxMessage, Option: "MessageLimit", Code: CloseMessageTooBig}
+	if h.length > p.limits.message-p.size { // the sum could overflow, the difference can't
+		return &LimitError{Limit: "message size in bytes", Max: p.limits.message, Option: "MessageLimit", Code: CloseMessageTooBig}
 	}
 	p.size += h.length
-	if p.frames > p.maxFrames {
-		return &LimitError{Limit: "frames in a message", Max: int64(p.maxFrames), Option: "FrameLimit", Code: ClosePolicyViolation}
+	if p.frames > p.limits.frames {
+		return &LimitError{Limit: "frames in a message", Max: int64(p.limits.frames), Option: "FrameLimit", Code: ClosePolicyViolation}
 	}
 	return nil
 }
 
 func (p *parser) stepPayload(b []byte) (n int, ev event, err error) {
-	first := p.frame.opcode != opContinuation && p.left == p.frame.length
-	if int64(len(b)) > p.left {
-		b = b[:p.left]
+	first := p.frame.opcode != opContinuation && !p.begun
+	p.begun = true
+	if int64(len(b)) > p.frame.length {
+		b = b[:p.frame.length]
 	}
 	n = len(b)
 	if p.frame.masked {
 		p.frame.key = mask(b, p.frame.key)
 	}
-	p.left -= int64(n)
-	if p.left == 0 {
+	p.frame.length -= int64(n)
+	if p.frame.length == 0 {
 		p.inFrame = false
 	}
 	if p.frame.opcode.control() {

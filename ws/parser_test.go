@@ -154,6 +154,12 @@ func TestParserAtEverySplit(t *testing.T) {
 	}
 }
 
+// init readies a parser with limits of its own.
+func (p *parser) init(fromClient bool, maxMessage int64, maxFrames int) {
+	l := newLimits(maxMessage, maxFrames)
+	p.fromClient, p.limits = fromClient, &l
+}
+
 func TestClientRefusesMaskedFrames(t *testing.T) {
 	var p parser
 	p.init(false, -1, -1)
@@ -192,7 +198,7 @@ func TestUnlimitedParserRefusesOverflow(t *testing.T) {
 	if _, err := feed(&p, []byte(b), func(n int) int { return n }); err != nil {
 		t.Fatalf("a length of %d: %v", math.MaxInt-1, err)
 	}
-	p.inFrame, p.left = false, 0 // as if all had come
+	p.inFrame, p.frame.length = false, 0 // as if all had come
 	if _, err := feed(&p, []byte(declares(opContinuation, true, 1)), func(n int) int { return n }); CloseStatus(err) != CloseMessageTooBig {
 		t.Errorf("one byte more: %v, want 1009", err)
 	}

@@ -13,7 +13,30 @@ type pings struct {
 	last     uint32 // the latest number given
 	answered uint32 // the latest that was answered
 	rtt      time.Duration
-	under    *underWay // nil while all are answered and nobody waits
+	under    *underWay // nil while all are answered, theirs too, and nobody waits
+}
+
+// begun returns p.under.
+func (p *pings) begun() *underWay {
+	if p.under == nil {
+		p.under = new(underWay)
+	}
+	return p.under
+}
+
+// settle drops p.under if there is nothing in it: an idle connection keeps nothing.
+func (p *pings) settle() {
+	if u := p.under; u != nil && len(u.sent) == 0 && len(u.waiters) == 0 && u.pongs == nil {
+		p.under = nil
+	}
+}
+
+// pongs are those that wait, or nil.
+func (p *pings) pongs() *pongs {
+	if p.under == nil {
+		return nil
+	}
+	return p.under.pongs
 }
 
 // underWay is what is needed while an answer is awaited.
@@ -21,6 +44,7 @@ type underWay struct {
 	sent    []sentPing // the latest, at most maxPings
 	waiters []*pingWaiter
 	at      uint32 // net.Position of the latest
+	pongs   *pongs // answers of our own that wait; nil while none does
 }
 
 type sentPing struct {
@@ -39,15 +63,12 @@ const maxPings = 8
 // ping sends one, or joins the one that still waits to be sent. w may be nil.
 func (c *Conn) ping(w *pingWaiter) (at uint32, err error) {
 	c.mu.Lock()
-	if err := c.err; err != nil {
+	if err := c.why(); err != nil {
 		c.mu.Unlock()
 		return 0, err
 	}
 	q := &c.pings
-	if q.under == nil {
-		q.under = new(underWay)
-	}
-	u := q.under
+	u := q.begun()
 	_, sent := c.net.Position()
 	joins := len(u.sent) > 0 && int32(sent-u.at) < 0
 	if !joins {
@@ -126,9 +147,7 @@ func (c *Conn) gotPong(payload []byte) bool {
 		}
 		return false
 	})
-	if len(u.sent) == 0 && len(u.waiters) == 0 {
-		q.under = nil // an idle connection keeps nothing
-	}
+	q.settle()
 	return true
 }
 

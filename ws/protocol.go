@@ -36,7 +36,7 @@ func (p *protocol) Room() []byte {
 }
 
 // discards says that messages are thrown away.
-func (c *Conn) discards() bool { return c.closing.Load() || c.drained.Load() }
+func (c *Conn) discards() bool { return c.is(flagClosing) || c.is(flagDrained) }
 
 // Data parses what has come. What is left over, because its reader has no room for it, stays with the core.
 func (p *protocol) Data(b []byte) (int, netio.Next) {

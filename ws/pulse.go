@@ -2,27 +2,24 @@ package ws
 
 import (
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/netio"
 )
 
 // pulse keeps account of what has been heard from the peer and when, so that one alarm can tell silence from
-// idleness. Times are a connection's now; 0 means never. Guarded by Conn.mu.
+// idleness. Times are a connection's now; 0 means never. Guarded by Conn.mu, as Conn.pingAt and midFrame are, which
+// are there to leave no gap.
 //
 // Silence speaks against the peer only while somebody listens, so it is summed up over the reads: a handler that is
 // busy for a minute, or that reads with short timeouts, gets the right sum. Bytes of any kind end it. It is counted only
 // while something depends on it, an answer or the rest of a frame, so that a message costs one look at the clock.
 type pulse struct {
-	heard      time.Duration // last bytes received
-	pinged     time.Duration // last ping of the keepalive
-	since      time.Duration // silence is counted since then
-	quiet      time.Duration // what was counted before
-	quietThen  time.Duration // the sum when the first unanswered ping was sent
-	pingAt     uint32        // net.Position of that ping
-	unanswered atomic.Bool   // nothing was heard since pinged; written under mu
-	midFrame   bool          // what was heard last ends inside a frame
+	heard     time.Duration // last bytes received
+	pinged    time.Duration // last ping of the keepalive
+	since     time.Duration // silence is counted since then
+	quiet     time.Duration // what was counted before
+	quietThen time.Duration // the sum when the first unanswered ping was sent
 }
 
 // silence is the sum at the moment.
@@ -42,9 +39,9 @@ func (c *Conn) heard() {
 	c.fed = seen
 	now, p := c.now(), &c.pulse
 	c.mu.Lock()
-	p.heard, p.quiet, p.since, p.midFrame = now, 0, 0, false
-	if p.unanswered.Load() {
-		p.unanswered.Store(false)
+	p.heard, p.quiet, p.since, c.midFrame = now, 0, 0, false
+	if c.is(flagUnanswered) {
+		c.flags.And(^flagUnanswered)
 	}
 	c.mu.Unlock()
 }
@@ -53,12 +50,12 @@ func (c *Conn) heard() {
 // lock. It may be left from a time when part of a frame had been parsed and its rest had come already.
 func (c *Conn) waits(next netio.Next) {
 	mid := c.parser.midFrame()
-	if !mid && !c.pulse.midFrame && !c.pulse.unanswered.Load() {
+	if !mid && !c.midFrame && !c.is(flagUnanswered) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pulse.midFrame = mid
+	c.midFrame = mid
 	if next != netio.Pause {
 		c.countSilence()
 	}
@@ -66,7 +63,7 @@ func (c *Conn) waits(next netio.Next) {
 
 // readBegins and readEnds are called around the reads of the blocking form. c.mu is held.
 func (c *Conn) readBegins() {
-	if c.pulse.midFrame || c.pulse.unanswered.Load() {
+	if c.midFrame || c.is(flagUnanswered) {
 		c.countSilence()
 	}
 }
@@ -92,10 +89,10 @@ func (c *Conn) countSilence() {
 		p.since = now
 	}
 	var due time.Duration
-	if p.unanswered.Load() && c.cfg.pongTimeout > 0 {
+	if c.is(flagUnanswered) && c.cfg.pongTimeout > 0 {
 		due = now + c.cfg.pongTimeout - (p.silence(now) - p.quietThen)
 	}
-	if p.midFrame && c.cfg.frameTimeout > 0 {
+	if c.midFrame && c.cfg.frameTimeout > 0 {
 		due = earliest(due, now+c.cfg.frameTimeout-p.silence(now))
 	}
 	c.arm(due)
@@ -108,9 +105,9 @@ func (c *Conn) pinged(began time.Duration, at uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.pinged = c.now()
-	if !p.unanswered.Load() && p.heard < began {
-		p.unanswered.Store(true)
-		p.quietThen, p.pingAt = p.silence(p.pinged), at
+	if !c.is(flagUnanswered) && p.heard < began {
+		c.flags.Or(flagUnanswered)
+		p.quietThen, c.pingAt = p.silence(p.pinged), at
 		if c.listens() {
 			c.countSilence()
 		}
@@ -136,17 +133,17 @@ func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool,
 		due = earliest(due, at)
 		return false
 	}
-	unanswered := p.unanswered.Load()
-	if p.since == 0 && (unanswered || p.midFrame) && c.listens() {
+	unanswered := c.is(flagUnanswered)
+	if p.since == 0 && (unanswered || c.midFrame) && c.listens() {
 		p.since = now // a read has begun while the ping was on its way here
 	}
-	if _, sent := c.net.Position(); unanswered && int32(sent-p.pingAt) < 0 {
+	if _, sent := c.net.Position(); unanswered && int32(sent-c.pingAt) < 0 {
 		p.quietThen = p.silence(now) // it still waits behind what the peer does not take
 	}
 	if t := c.cfg.pongTimeout; t > 0 && unanswered && p.since != 0 && look(now+t-(p.silence(now)-p.quietThen)) {
 		return timeLimit("time for the answer to a ping", "PongTimeout", t, CloseAbnormal), nil, false, 0
 	}
-	if t := c.cfg.frameTimeout; t > 0 && p.midFrame && p.since != 0 && look(now+t-p.silence(now)) {
+	if t := c.cfg.frameTimeout; t > 0 && c.midFrame && p.since != 0 && look(now+t-p.silence(now)) {
 		return nil, timeLimit("time that a frame makes no progress", "FrameTimeout", t, ClosePolicyViolation), false, 0
 	}
 	if t := c.cfg.pingInterval; t > 0 && look(max(p.heard, p.pinged)+t) {

@@ -146,7 +146,7 @@ func (c *Conn) queueUp(ctx context.Context, t *turnstile, alone bool, op string)
 	if !t.remove(w) {
 		t.leave()
 	}
-	err := c.err
+	err := c.why()
 	c.mu.Unlock()
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (c *Conn) beginWrite(ctx context.Context, alone bool) error {
 		return contextError(ctx, "write")
 	}
 	c.mu.Lock()
-	if err := c.err; err != nil {
+	if err := c.why(); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -83,8 +83,8 @@ func (c *Conn) tryWrite() (bool, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return false, c.err
+	if err := c.why(); err != nil {
+		return false, err
 	}
 	return c.writes.enter(false), nil
 }

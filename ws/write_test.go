@@ -347,7 +347,7 @@ func TestPingFloodIsBoundedAndTheLatestIsAnswered(t *testing.T) {
 		})
 		expectRead(t, c, Text, "are you there?")
 		flood.Wait()
-		if n := len(c.pongs.at); n > maxPongs {
+		if n := len(c.pings.pongs().at); n > maxPongs {
 			t.Errorf("%d pongs wait", n)
 		}
 		last, pongs := "", 0
