@@ -23,12 +23,16 @@ import (
 // The connection is closed with 1001 when the request's context ends, that is, when the handler returns, unless
 // Detach was called.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
-	var o AcceptOptions
-	if opts != nil {
-		o = *opts
+	if opts == nil {
+		opts = &defaultAccept
 	}
-	return accept(w, r, &o, false)
+	return accept(w, r, opts, false)
 }
+
+// defaultAccept is never changed. It is no variable of Accept's because the frames from there to Hijack lie in the stack of
+// net/http's goroutine, and with it in that of a handler which serves the connection: they are kept small, so that the stack
+// stays at 4 KiB.
+var defaultAccept AcceptOptions
 
 // accept is Accept, for both forms.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled bool) (*Conn, error) {
@@ -51,7 +55,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled b
 		return nil, refuse(w, e)
 	}
 	subprotocol := chooseSubprotocol(r, o.Subprotocols)
-	response, err := appendResponse(nil, w.Header(), o.Header, r.Header.Get("Sec-WebSocket-Key"), subprotocol)
+	response, err := appendResponse(nil, w.Header(), o.Header, acceptKey(r.Header.Get("Sec-WebSocket-Key")), subprotocol)
 	if err != nil {
 		return nil, refuse(w, &HandshakeError{StatusCode: http.StatusInternalServerError, Reason: "the response's header", Err: err})
 	}
@@ -74,22 +78,41 @@ func upgrade(w http.ResponseWriter, r *http.Request, o *AcceptOptions, handled b
 
 // takeOver hijacks the connection and sends the response.
 func takeOver(w http.ResponseWriter, r *http.Request, response []byte, subprotocol string, o *AcceptOptions, handled bool) (*Conn, error) {
-	nc, brw, err := http.NewResponseController(w).Hijack()
-	if errors.Is(err, http.ErrHijacked) { // by a second Accept, say; net/http would log an answer
-		return nil, &HandshakeError{Reason: "the connection was taken over before", Err: err}
-	}
+	nc, early, err := hijack(w)
 	if err != nil {
-		return nil, refuse(w, cantHijack(w, err))
+		return nil, err
+	}
+	return begin(nc, early, r, response, subprotocol, o, handled)
+}
+
+// hijack takes the connection from net/http, with what has come already. Where it can't, it answers the request.
+func hijack(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
+	nc, brw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, hijackFailed(w, err)
 	}
 	if nc == nil {
-		return nil, &HandshakeError{Reason: "the ResponseWriter handed over no connection", Err: fmt.Errorf("ws: %T.Hijack returned nil", w)}
+		return nil, nil, &HandshakeError{Reason: "the ResponseWriter handed over no connection", Err: fmt.Errorf("ws: %T.Hijack returned nil", w)}
 	}
 	// From here on the connection is ours to close, and nothing of net/http may be kept: what its reader holds is the
 	// beginning of the first frames.
-	var early []byte
 	if brw != nil && brw.Reader != nil {
 		early = buffered(brw.Reader)
 	}
+	return nc, early, nil
+}
+
+func hijackFailed(w http.ResponseWriter, err error) error {
+	if errors.Is(err, http.ErrHijacked) { // by a second Accept, say; net/http would log an answer
+		return &HandshakeError{Reason: "the connection was taken over before", Err: err}
+	}
+	return refuse(w, cantHijack(w, err))
+}
+
+// begin sends the response on a connection that was taken over.
+//
+//go:noinline
+func begin(nc net.Conn, early []byte, r *http.Request, response []byte, subprotocol string, o *AcceptOptions, handled bool) (*Conn, error) {
 	if err := sendResponse(nc, response, orOff(o.HandshakeTimeout, defaultHandshakeTimeout)); err != nil {
 		_ = nc.Close() // err says more
 		return nil, &HandshakeError{Reason: "the response could not be sent", Err: err}
@@ -159,9 +182,9 @@ func sendResponse(nc net.Conn, response []byte, timeout time.Duration) error {
 }
 
 // appendResponse appends the 101 with the fields of all headers, or says which of them can't be sent.
-func appendResponse(dst []byte, fromMiddleware, fromOptions http.Header, key, subprotocol string) ([]byte, error) {
+func appendResponse(dst []byte, fromMiddleware, fromOptions http.Header, accept, subprotocol string) ([]byte, error) {
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	dst = append(dst, acceptKey(key)...)
+	dst = append(dst, accept...)
 	dst = append(dst, "\r\n"...)
 	if subprotocol != "" {
 		dst = append(dst, "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"...)

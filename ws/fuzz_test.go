@@ -37,7 +37,7 @@ func FuzzServerHandshake(f *testing.F) {
 			!strings.Contains(strings.ToLower(strings.Join(r.Header["Connection"], ",")), "upgrade") {
 			t.Fatalf("accepted: %+v", r)
 		}
-		b, err := appendResponse(nil, nil, nil, r.Header.Get("Sec-WebSocket-Key"), chooseSubprotocol(r, []string{"b", "a"}))
+		b, err := appendResponse(nil, nil, nil, acceptKey(r.Header.Get("Sec-WebSocket-Key")), chooseSubprotocol(r, []string{"b", "a"}))
 		if err != nil {
 			t.Fatal(err)
 		}
