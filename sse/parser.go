@@ -8,8 +8,8 @@ import (
 )
 
 // A parser turns the bytes of an event stream into events, as the HTML
-// standard interprets them (sections 9.2.5 and 9.2.6). Bytes go in by feed, in
-// pieces of any size; next takes out one event after the other.
+// standard interprets them (sections 9.2.5 and 9.2.6). Bytes go in by parse, in
+// pieces of any size, and it gives out the events that end there.
 //
 // It is linear in the length of the stream: each byte is looked at a constant
 // number of times, whatever the pieces. The positions of the next LF and the
@@ -22,7 +22,7 @@ type parser struct {
 	maxEvent, maxLine, maxID int
 	noData                   bool // also give events without data
 
-	// The piece that was fed, and where next goes on. lf and cr are the next
+	// The piece, and where parse goes on. lf and cr are the next
 	// LF and CR in it, len(chunk) if there is none; not valid if before pos.
 	chunk       []byte
 	pos, lf, cr int
@@ -49,6 +49,11 @@ type parser struct {
 	reconnect time.Duration // the latest retry field; as in Event, zero if none
 
 	lastName string // the latest event name, so that equal ones share memory
+
+	// Of blocks: what the data of this piece's next events shares, and how
+	// many events to go before it is tried again.
+	slab   []byte
+	detour int
 }
 
 // lineKind says where the bytes of a line go whose end has not come yet.
@@ -89,21 +94,25 @@ func orLimit(n, def int) int {
 	return n
 }
 
-// feed gives the parser the next piece of the stream. It is used, not copied,
-// until next has returned false.
-func (p *parser) feed(piece []byte) {
+// parse gives the events that end in the next piece of the stream to yield. It
+// returns false if yield did. After an error the parser is of no use.
+func (p *parser) parse(piece []byte, yield func(Event, error) bool) (bool, error) {
 	p.chunk, p.pos, p.lf, p.cr = piece, 0, -1, -1
-}
-
-// next parses up to the end of the next event and fills in e. It returns false
-// at the end of the piece. After an error the parser is of no use.
-func (p *parser) next(e *Event) (bool, error) {
+	p.slab = nil
 	for p.pos < len(p.chunk) {
 		if p.skipLF {
 			p.skipLF = false
 			if p.chunk[p.pos] == '\n' {
 				p.pos++
 				continue
+			}
+		}
+		if p.detour == 0 && p.chunk[p.pos] != ':' && p.between() {
+			if !p.blocks(yield) {
+				return false, nil
+			}
+			if p.pos == len(p.chunk) {
+				break
 			}
 		}
 		end := p.lineEnd()
@@ -114,7 +123,7 @@ func (p *parser) next(e *Event) (bool, error) {
 		if end == len(p.chunk) {
 			p.pos = end
 			p.settle()
-			return false, p.begin(piece)
+			return true, p.begin(piece)
 		}
 		p.skipLF = p.chunk[end] == '\r'
 		p.pos = end + 1
@@ -127,12 +136,12 @@ func (p *parser) next(e *Event) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if blank && p.dispatch(e) {
-			return true, nil
+		if blank && !p.dispatch(yield) {
+			return false, nil
 		}
 	}
 	p.settle()
-	return false, nil
+	return true, nil
 }
 
 // settle takes over what lies in the chunk, which is about to change.
@@ -316,21 +325,19 @@ func (p *parser) dataLen() int {
 	return len(p.data)
 }
 
-// dispatch handles a blank line. It fills in e and returns true if there is
-// something to give out.
-func (p *parser) dispatch(e *Event) bool {
+// dispatch handles a blank line: it gives the event to yield, if there is one.
+func (p *parser) dispatch(yield func(Event, error) bool) bool {
 	p.lastID = p.id
+	p.detour = max(0, p.detour-1)
 	give := p.hasData || p.noData && (p.hasID || p.retry != 0)
-	if give {
-		*e = Event{ID: p.id, Retry: p.retry, NoData: !p.hasData}
-		if p.hasData {
-			e.Name = p.name
-			e.Data = p.takeData()
-		}
+	e := Event{ID: p.id, Retry: p.retry, NoData: !p.hasData}
+	if p.hasData {
+		e.Name = p.name
+		e.Data = p.takeData()
 	}
 	p.name, p.retry, p.hasID, p.hasData = "", 0, false, false
 	p.data = p.data[:0]
-	return give
+	return !give || yield(e, nil)
 }
 
 // takeData returns the event's data in memory of its own. Small data is

@@ -49,7 +49,10 @@ func (e *LimitError) Error() string {
 
 // Read parses the event stream r, exactly as the HTML standard interprets one
 // (section 9.2.6), and returns its events as they come. An event is given out
-// as soon as its blank line has been read; its Data belongs to the caller.
+// as soon as its blank line has been read; its Data belongs to the caller, for
+// ever. Small events that come together lie together in memory, though no part
+// of it is in two of them: one that is kept alone keeps up to 2 KiB for its Data
+// and 512 bytes for its ID.
 //
 // The sequence ends at the end of the stream; an event that is cut off there
 // is discarded, as the standard demands. It ends with an error when reading
@@ -80,19 +83,10 @@ func readEvents(r io.Reader, p *parser, yield func(Event, error) bool) bool {
 	empty := 0
 	for {
 		n, err := r.Read(buf)
-		p.feed(buf[:n])
-		for {
-			var e Event
-			ok, perr := p.next(&e)
-			if perr != nil {
-				return yield(Event{}, perr)
-			}
-			if !ok {
-				break
-			}
-			if !yield(e, nil) {
-				return false
-			}
+		if ok, err := p.parse(buf[:n], yield); err != nil {
+			return yield(Event{}, err)
+		} else if !ok {
+			return false
 		}
 		switch {
 		case err == io.EOF:

@@ -126,6 +126,7 @@ func TestReadLimits(t *testing.T) {
 			for name, r := range map[string]io.Reader{
 				"whole": strings.NewReader(tt.in),
 				"bytes": iotest.OneByteReader(strings.NewReader(tt.in)),
+				"later": strings.NewReader(":\n" + tt.in),
 			} {
 				var last error
 				ended := 0
