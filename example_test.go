@@ -110,16 +110,16 @@ func Example_hub() {
 	ctx := context.Background()
 
 	h := hub.New(nil)
-	defer h.Close()
 	news := hub.TopicOf[Story](h, "news", nil)
-	first, _ := news.Publish(ctx, Story{"one"})
-	news.Publish(ctx, Story{"two"})
-	sub, _ := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.After(first)}) // or Start, Live, Last(50)
+	news.Publish(ctx, Story{"one"})
+	sub, _ := news.Subscribe(ctx, &hub.SubOptions[Story]{From: hub.Start()}) // or After a position, Live, Last(50)
 	for ev, err := range sub.Events() {
-		fmt.Println(ev.Value.Title, err) // an error is the last
-		break                            // without it, the loop goes on with what comes
+		if err != nil || ev.Marker == hub.MarkLive {
+			break // that was all so far; without the break it goes on with what comes
+		}
+		fmt.Println(ev.Value.Title)
 	}
-	// Output: two <nil>
+	// Output: one
 }
 
 func Example_gateway() {
