@@ -97,8 +97,9 @@
 // In the blocking form the caller's goroutine does the same, but each Pump is a RawConn.Read of its own, because the caller
 // wants to be out of it. Little lies on its stack while it waits, so that a goroutine which does nothing but read messages
 // and answer them keeps to the first 2 KiB that it was given; a stack that has once grown stays grown as long as it waits.
-// Nor does it keep more than 32 bytes of the heap meanwhile: a receive that finds nothing gives back, inside the callback,
-// what it was to be received into and all the state of the reader, and the wake-up takes them anew.
+// Nor does it keep more than 32 bytes of the heap meanwhile, and what the protocol has left over: a receive that finds
+// nothing gives back, inside the callback, what it was to be received into and all the state of the reader, and the wake-up
+// takes them anew.
 //
 // TLS can't be read inside a callback, since tls.Conn reads the socket by itself. The callback only waits, and tls.Conn is
 // read with a buffer taken afterwards. It may then hold further records, of which no event will tell: it is asked for them

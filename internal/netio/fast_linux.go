@@ -98,6 +98,8 @@ func newEar() *ear {
 func (s *stay) nothing() {
 	if s.room != nil || s.taken != s.c.in {
 		s.taken.spare()
+	} else {
+		s.settle() // place has made room behind what is left over
 	}
 	s.free()
 }
@@ -153,7 +155,6 @@ func (c *Conn) sysErr(op, call string, e syscall.Errno) error {
 
 // receiveFast waits for bytes, for a Pump. It returns the stay to go on with, which has them or the error.
 func (c *Conn) receiveFast(s *stay) *stay {
-	s.settle()
 	e := newEar()
 	for {
 		s.taken, s.takenAt = s.place(readSize)
@@ -193,6 +194,7 @@ func (c *Conn) receiveTLS(s *stay) error {
 		if s.more = false; s.sleepy() {
 			return errQuiet
 		}
+		s.settle() // readHeld has made room behind what is left over
 		if !c.rearm(s) {
 			return os.ErrDeadlineExceeded
 		}

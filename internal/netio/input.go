@@ -88,10 +88,10 @@ func (s *stay) settle() {
 
 // receive waits until bytes have come, over a wire that is not fast.
 func (c *Conn) receive(s *stay) error {
-	s.settle()
 	if c.wire == overTLS {
 		return c.receiveTLS(s)
 	}
+	s.settle()
 	return c.receivePlain(s)
 }
 
