@@ -15,16 +15,22 @@ import (
 const usage = `bench measures the library beside others that do the same work in the same run.
 
 usage:
-  go run . list                          the rows, and how long each takes
-  go run . run [-smoke] [-rounds N] [-samples DIR] [row...]
-                                         takes samples, into DIR/ROW.jsonl; all rows if none is named
+  go run . list [-rounds N]       the rows, and how long each takes
+  go run . run [-rounds N] [-samples DIR] [row...]
+                                  takes samples, into DIR/ROW.jsonl; of all rows if none is named
+  go run . run -smoke [row...]    tries the rows once, with tiny parameters, and keeps nothing
   go run . render [-samples DIR] [-o FILE]
-                                         writes the results from the samples
-  go run . check  [-samples DIR] [-o FILE]
-                                         renders again and compares with FILE
+                                  writes the results from the samples
+  go run . check [-samples DIR] [-o FILE]
+                                  renders again and compares with FILE
 
-It needs Linux and two cores, which should do nothing else, and some 11,000 open files for a process (ulimit -n).
-How it measures is told in doc.go.
+  -rounds N     how often each contestant has its turn: 7 if not given
+  -samples DIR  the folder of the samples: samples if not given
+  -o FILE       the rendered document: RESULTS.md if not given
+
+It needs Linux and two cores, which should do nothing else, and may need 11,000 open files in a process (ulimit -Hn).
+Samples name the commit: commit all changes before they are taken.
+How it measures is told by go doc . and, in short, on top of RESULTS.md.
 `
 
 func main() {
@@ -40,36 +46,34 @@ func main() {
 
 // command is what the program does.
 func command(args []string, out, progress io.Writer) error {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help" {
+	if len(args) == 0 || isHelp(args[0]) {
 		fmt.Fprint(out, usage)
 		return nil
 	}
-	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	fs.SetOutput(progress)
-	samples := fs.String("samples", "samples", "folder of the samples")
-	results := fs.String("o", "RESULTS.md", "the rendered document")
-	smoke := fs.Bool("smoke", false, "tiny parameters, one round, nothing is kept")
-	rounds := fs.Int("rounds", 7, "how often each contestant has its turn")
-	if err := fs.Parse(args[1:]); err != nil {
-		return err
+	o, err := parse(args[0], args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(out, usage)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; go run . -h tells what there is", err)
 	}
 	switch args[0] {
 	case "list":
-		list(out, *rounds)
+		list(out, o.rounds)
 		return nil
 	case "run":
-		r := runner{samples: *samples, rounds: *rounds, smoke: *smoke, args: args, progress: progress}
-		return r.run(fs.Args())
+		r := runner{samples: o.samples, rounds: o.rounds, smoke: o.smoke, args: args, progress: progress}
+		return r.run(o.rows)
 	case "render":
-		text, err := render(*samples)
+		text, err := render(o.samples)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(*results, []byte(text), 0o644)
-	case "check":
-		return check(*samples, *results)
+		return os.WriteFile(o.results, []byte(text), 0o644)
+	default: // parse knows no other
+		return check(o.samples, o.results)
 	}
-	return fmt.Errorf("no command %q; go run . -h tells which there are", args[0])
 }
 
 // render makes the document of the samples in dir, which must be of rows that there are.

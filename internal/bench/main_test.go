@@ -111,6 +111,9 @@ func TestRowsAreConsistent(t *testing.T) {
 			if !has[target.Of] || against.Who != "" && against.Who != figure.BestPeer && !has[against] {
 				t.Errorf("%s: %s: %+v against %+v", x.Name, target.What, target.Of, against)
 			}
+			if target.Shown != "" && !has[figure.Ref{Point: target.Of.Point, Who: target.Shown}] {
+				t.Errorf("%s: %s: nobody is %s", x.Name, target.What, target.Shown)
+			}
 			if !slices.ContainsFunc(x.Metrics, func(m figure.Metric) bool { return m.Name == target.Metric }) {
 				t.Errorf("%s: %s: no metric %s", x.Name, target.What, target.Metric)
 			}
@@ -167,17 +170,47 @@ func TestCheckSeesAChange(t *testing.T) {
 }
 
 func TestCommandsThatAreWrong(t *testing.T) {
-	for _, args := range [][]string{{"measure"}, {"run", "ws-nothing"}, {"run", "-rounds", "0", "ws-echo"}, {"run", "-x"}} {
-		if err := command(args, t.Output(), t.Output()); err == nil {
-			t.Errorf("%q is accepted", args)
+	for _, args := range [][]string{
+		{"measure"}, {"measure", "-h"}, {"run", "ws-nothing"}, {"run", "-rounds", "0", "ws-echo"}, {"run", "-x"}, {"run", "-o", "x"},
+		{"run", "-smoke", "-rounds", "3"}, {"run", "-smoke", "-samples", "x"}, {"list", "ws-echo"}, {"list", "-smoke"},
+		{"list", "-rounds", "-1"}, {"render", "x"}, {"render", "-rounds", "3"}, {"check", "x"}, {"check", "-smoke"},
+	} {
+		var out bytes.Buffer
+		if err := command(args, &out, &out); err == nil || out.Len() > 0 {
+			t.Errorf("%q: %v, printed %q", args, err, out.String())
 		}
 	}
-	var b bytes.Buffer
-	if err := command(nil, &b, &b); err != nil || !strings.Contains(b.String(), "usage:") {
-		t.Errorf("without arguments: %v, %q", err, b.String())
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, args := range [][]string{nil, {"-h"}, {"help"}, {"run", "-h"}, {"list", "-help"}, {"render", "-h"}, {"check", "--help"}} {
+		var out, progress bytes.Buffer
+		if err := command(args, &out, &progress); err != nil || out.String() != usage || progress.Len() > 0 {
+			t.Errorf("%q: %v, printed %q and %q", args, err, out.String(), progress.String())
+		}
 	}
-	b.Reset()
-	if err := command([]string{"list"}, &b, &b); err != nil || !strings.Contains(b.String(), "ws-echo") {
-		t.Errorf("list: %v, %q", err, b.String())
+}
+
+func TestListNamesEachRow(t *testing.T) {
+	var out bytes.Buffer
+	if err := command([]string{"list", "-rounds", "3"}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range rows(false) {
+		if !strings.Contains(out.String(), x.Name+" ") {
+			t.Errorf("%s is not in %q", x.Name, out.String())
+		}
+	}
+	if !strings.Contains(out.String(), "(3 rounds)") {
+		t.Errorf("the rounds are not in %q", out.String())
+	}
+}
+
+func TestTwoCoresAreNeeded(t *testing.T) {
+	if err := enough(2); err != nil {
+		t.Errorf("of two: %v", err)
+	}
+	if err := enough(1); err == nil || !strings.Contains(err.Error(), "may use 1 ") {
+		t.Errorf("of one: %v", err)
 	}
 }

@@ -52,7 +52,8 @@ func wsFanout(s scale) row {
 			"tidewire is the hub's push form, with connections of ws as sinks. channels has a goroutine and a channel for each " +
 				"connection, no library, and one write for each message of a frame that is made once: the least that this design " +
 				"costs. bare is less than a server: a loop of system calls over a list of descriptors, so nobody who sends each " +
-				"message to each connection by itself can be below it. gws is its Broadcaster, gorilla its chat example with a prepared message, melody its Broadcast. " +
+				"message to each connection by itself can be below it. gws is its Broadcaster, gorilla its chat example with a " +
+				"prepared message, melody its Broadcast. " +
 				"centrifuge is not here but in hub-burst, because its wire protocol is its own.",
 		},
 		Metrics: fanoutMetrics, Ours: []string{ours}, Ratios: []string{"cpu_us", "per_s", "p99_ms"},
@@ -60,9 +61,11 @@ func wsFanout(s scale) row {
 			{
 				What: "CPU per delivery against a goroutine and a channel each", Metric: "cpu_us",
 				Of: figure.Ref{Point: single, Who: ours}, Against: figure.Ref{Who: "channels"}, Value: 0.75,
+				Why: "the floor is near: bare, a loop of system calls over descriptors, is what is left when a server does " +
+					"nothing else", Shown: "bare",
 			},
 			{
-				What: "deliveries/s against the same, in bursts of 8", Metric: "per_s",
+				What: "deliveries/s against a goroutine and a channel each, in bursts of 8", Metric: "per_s",
 				Of: figure.Ref{Point: eight, Who: ours}, Against: figure.Ref{Who: "channels"}, AtLeast: true, Value: 3,
 			},
 		},
@@ -79,7 +82,7 @@ func wsStalled(s scale) row {
 		About: []string{fmt.Sprintf("The same, with one message at a time, and then with fifty connections that never read and have "+
 			"been full since before the clock started. Send buffers are of %d KiB, for all alike; the times are of those who "+
 			"read. Who is full misses out (tidewire: policy SkipWithGap).", stalledSendBuffer>>10)},
-		Metrics: fanoutMetrics, Ours: []string{ours, ours + stalled}, Ratios: []string{"p99_ms", "cpu_us"},
+		Metrics: fanoutMetrics, Ours: []string{ours + stalled, ours}, Ratios: []string{"p99_ms", "cpu_us"},
 		Targets: []figure.Target{{
 			What: "p99 of the others against that without stalled ones", Metric: "p99_ms",
 			Of: figure.Ref{Point: point1, Who: ours + stalled}, Against: figure.Ref{Point: point1, Who: ours}, Value: 1.2,

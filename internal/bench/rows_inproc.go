@@ -109,7 +109,10 @@ func hubPush(s scale) row {
 	for _, p := range []string{one, eight} {
 		of := figure.Ref{Point: p, Who: ours}
 		r.Targets = append(r.Targets,
-			figure.Target{What: "allocations per delivery (none: less than one in a hundred), " + p, Metric: "allocs_delivery", Of: of, Value: 0.01},
+			figure.Target{
+				What: "allocations per delivery (at most 0.01, that is none but the message's own), " + p, Metric: "allocs_delivery",
+				Of: of, Value: 0.01,
+			},
 			figure.Target{What: "encodings per message, " + p, Metric: "encodings", Of: of, Value: 1})
 	}
 	r.points = []point{{one, trials(1)}, {eight, trials(8)}}
@@ -142,7 +145,7 @@ func sseEncode(s scale) row {
 		Targets: []figure.Target{
 			{What: "made and written, time against go-sse", Metric: "ns", Of: at(made), Against: figure.Ref{Who: "go-sse"}, Value: 0.3},
 			{What: "made once, time against go-sse", Metric: "ns", Of: at(kept), Against: figure.Ref{Who: "go-sse"}, Report: true},
-			{What: "allocations (none: less than one in a hundred)", Metric: "allocs", Of: at(made), Value: 0.01},
+			{What: "allocations (at most 0.01, that is none but the runtime's own)", Metric: "allocs", Of: at(made), Value: 0.01},
 			{What: "writes", Metric: "writes", Of: at(made), Value: 1},
 			{What: "writes to the connection", Metric: "writes", Of: at(response), Value: 1},
 		},

@@ -133,7 +133,7 @@ func wsContext(s scale) row {
 			"the runtime's own."},
 		Metrics: echoMetrics, Ours: []string{blocking}, Ratios: []string{"per_s", "cpu_us"},
 		Targets: []figure.Target{{
-			What: "allocations per message (none: less than one in a hundred)", Metric: "allocs",
+			What: "allocations per message (at most 0.01, that is none but the runtime's own)", Metric: "allocs",
 			Of: figure.Ref{Point: p, Who: blocking}, Value: 0.01,
 		}},
 	}, points: []point{{p, wsTrials([]string{blocking}, []string{"coder"}, server.Spec{Cancel: true}, job)}}}

@@ -43,20 +43,17 @@ type runner struct {
 
 // run takes the samples of the rows that are named, or of all.
 func (r *runner) run(names []string) error {
-	if runtime.NumCPU() < 2 {
-		return errors.New("two cores are needed: one for the server and one for the load generator")
-	}
 	if r.smoke {
 		r.rounds = 1
-	}
-	if r.rounds < 1 {
-		return fmt.Errorf("%d rounds", r.rounds)
 	}
 	all := rows(r.smoke)
 	for _, n := range names {
 		if !slices.ContainsFunc(all, func(x row) bool { return x.Name == n }) {
 			return fmt.Errorf("no row %q; go run . list tells which there are", n)
 		}
+	}
+	if err := enough(runtime.NumCPU()); err != nil {
+		return err
 	}
 	for i := range all {
 		if len(names) > 0 && !slices.Contains(names, all[i].Name) {
@@ -75,6 +72,15 @@ func (r *runner) run(names []string) error {
 		if err := set.Save(r.samples); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// enough tells whether the server and the load generator can have a core each, of those that this process may use.
+func enough(cores int) error {
+	if cores < 2 {
+		return fmt.Errorf("two cores are needed, one for the server and one for the load generator: this process may use %d "+
+			"(its affinity, or the cpuset of its cgroup)", cores)
 	}
 	return nil
 }

@@ -13,9 +13,7 @@ import (
 func Render(rows []Row, sets map[string]*Set) string {
 	d := &document{}
 	d.p("# Results")
-	d.p("Rendered from the raw samples in `samples/` by `go run . render`; CI renders it again and compares. How it was "+
-		"measured, and how to measure again, is told by `go run . -h` and in the package's comment. A figure that is not "+
-		"reached is listed as *%s*; one without samples as *%s*.", Missed, Unknown)
+	d.introduction()
 	if len(sets) == 0 {
 		d.p("No samples are committed yet: they are taken on a machine that does nothing else.")
 	}
@@ -24,6 +22,21 @@ func Render(rows []Row, sets map[string]*Set) string {
 		d.row(&rows[i], sets[rows[i].Name])
 	}
 	return strings.TrimRight(d.b.String(), "\n") + "\n"
+}
+
+// introduction says what a reader of the tables has to know of the method.
+func (d *document) introduction() {
+	d.p("Rendered from the raw samples in `samples/` by `go run . render`; CI renders it again and compares. The method is told " +
+		"by `go doc .` in this folder, the commands by `go run . -h`. What is needed to read the tables:")
+	d.p("- The server is a process with one core and GOMAXPROCS=1; the load generator is another, with the other core. Rows that "+
+		"say *in one process* have no load generator.\n"+
+		"- A row is repeated for some rounds, in each of which every contestant has its turn. A figure is the median of the rounds, "+
+		"and [x–y] are the least and the greatest of them; a ratio (×) is the median of the rounds' own ratios.\n"+
+		"- CPU and memory are those of the server's process. The kernel's memory of a socket is not counted, for anybody.\n"+
+		"- A target is *%s* or *%s* by the median, even where the range crosses it; *%s* where there is no figure. *%s* means that "+
+		"there is no target, and the figure is given for itself.", Met, Missed, Unknown, Reported)
+	d.p("To repeat a row: check out the commit that it names, or commit all that you have changed (samples of anything else say " +
+		"`-dirty`); have two cores that do nothing else; `go run . run ROW`, and then `go run . render`.")
 }
 
 type document struct{ b strings.Builder }
@@ -50,16 +63,44 @@ func (d *document) table(left int, head []string, rows [][]string) {
 func (d *document) targets(rows []Row, sets map[string]*Set) {
 	d.p("## Targets")
 	var lines [][]string
+	var missed, why []string
+	count := map[State]int{}
 	for i := range rows {
 		r := &rows[i]
 		for _, t := range r.Targets {
 			v := r.Judge(sets[r.Name], t)
+			count[v.State]++
+			if v.State == Missed {
+				missed = append(missed, r.Name+": "+t.What)
+				if t.Why != "" {
+					why = append(why, reason(r, sets[r.Name], t))
+				}
+			}
 			lines = append(lines, []string{
-				fmt.Sprintf("[%s](#%s)", r.Name, anchor(r)), t.What, bound(t), v.measured(), string(v.State),
+				fmt.Sprintf("[%s](#%s)", r.Name, anchor(r.Title)), t.What, bound(t), v.measured(), string(v.State),
 			})
 		}
 	}
+	of := ""
+	if len(missed) > 0 {
+		of = " (" + strings.Join(missed, "; ") + ")"
+	}
+	d.p("%d targets: %d %s, %d %s%s, %d %s, %d %s.", len(lines),
+		count[Met], Met, count[Missed], Missed, of, count[Reported], Reported, count[Unknown], Unknown)
 	d.table(2, []string{"row", "what", "target", "measured", "state"}, lines)
+	if len(why) > 0 {
+		d.p("Why a target is %s:", Missed)
+		d.p("%s", strings.Join(why, "\n"))
+	}
+}
+
+// reason tells why a target was missed, and where the figures for it are.
+func reason(r *Row, set *Set, t Target) string {
+	s := fmt.Sprintf("- [%s](#%s), %s – %s.", r.Name, anchor(heading(r, t.Of.Point)), t.What, t.Why)
+	if t.Shown != "" && len(set.values(t.Of.Point, t.Shown, t.Metric)) == 0 {
+		s += fmt.Sprintf(" There are no samples of %s yet, so the table does not show this.", t.Shown)
+	}
+	return s
 }
 
 func bound(t Target) string {
@@ -104,7 +145,7 @@ func (d *document) row(r *Row, set *Set) {
 	d.run(&set.Run)
 	points, who := order(set)
 	for _, p := range points {
-		d.p("### %s: %s", r.Name, p)
+		d.p("### %s", heading(r, p))
 		d.values(r, set, p, who[p])
 		d.ratios(r, set, p, who[p])
 	}
@@ -156,13 +197,13 @@ func (d *document) values(r *Row, set *Set, point string, who []string) {
 	d.table(1, head, lines)
 }
 
-// ratios are the medians of the paired ratios of ours to each other contestant.
+// ratios are the medians of the paired ratios of ours to each other contestant, and of a pair of ours in one direction.
 func (d *document) ratios(r *Row, set *Set, point string, who []string) {
 	var lines [][]string
-	for _, o := range r.Ours {
+	for i, o := range r.Ours {
 		for _, name := range r.Ratios {
 			for _, w := range who {
-				if w == o {
+				if w == o || slices.Contains(r.Ours[:i], w) {
 					continue
 				}
 				s := Summarize(Paired(set.values(point, o, name), set.values(point, w, name)))
@@ -205,10 +246,13 @@ func thousands(n int64) string {
 	return s
 }
 
-// anchor is the fragment of a row's heading, as forges make it of the title.
-func anchor(r *Row) string {
+// heading is that of a row's point.
+func heading(r *Row, point string) string { return r.Name + ": " + point }
+
+// anchor is the fragment of a heading, as forges make it of the text.
+func anchor(heading string) string {
 	var b strings.Builder
-	for _, c := range strings.ToLower(r.Title) {
+	for _, c := range strings.ToLower(heading) {
 		switch {
 		case c == ' ' || c == '-':
 			b.WriteByte('-')

@@ -3,6 +3,7 @@ package figure
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,10 +19,11 @@ func exampleRow() Row {
 		Metrics: []Metric{{Name: "time", Head: "ms", Lower: true}, {Name: "rate", Head: "messages/s"}},
 		Ours:    []string{"ours"}, Ratios: []string{"time", "rate"},
 		Targets: []Target{
-			{What: "time", Metric: "time", Of: ours, Value: 1.5},
-			{What: "time, too little", Metric: "time", Of: ours, Value: 1},
+			{What: "time", Metric: "time", Of: ours, Value: 1.5, Why: "never said, as it is met"},
+			{What: "time, too little", Metric: "time", Of: ours, Value: 1, Why: "it has a reason"},
 			{What: "rate against peer", Metric: "rate", Of: ours, Against: Ref{Who: "peer"}, AtLeast: true, Value: 1.9},
-			{What: "rate against peer, too much", Metric: "rate", Of: ours, Against: Ref{Who: "peer"}, AtLeast: true, Value: 2.5},
+			{What: "rate against peer, too much", Metric: "rate", Of: ours, Against: Ref{Who: "peer"}, AtLeast: true, Value: 2.5,
+				Why: "as another does", Shown: "another"},
 			{What: "time against the best", Metric: "time", Of: ours, Against: Ref{Who: BestPeer}, Value: 0.6},
 			{What: "many against few", Metric: "time", Of: Ref{Point: "many", Who: "ours"}, Against: ours, Value: 2},
 			{What: "a report", Metric: "time", Of: ours, Report: true},
@@ -48,6 +50,34 @@ func golden(t *testing.T, file, got string) {
 
 func TestRender(t *testing.T) {
 	golden(t, "testdata/example.md", Render([]Row{exampleRow()}, map[string]*Set{"row": example()}))
+}
+
+// Where a pair of ours is compared, it is in one direction.
+func TestEachPairOfOursIsThereOnce(t *testing.T) {
+	r := exampleRow()
+	r.Ours = []string{"peer", "ours"}
+	doc := Render([]Row{r}, map[string]*Set{"row": example()})
+	for line, want := range map[string]int{
+		"| peer / ours | ms |": 1, "| ours / peer | ms |": 0, "| peer / other | ms |": 1, "| ours / other | ms |": 1,
+	} {
+		if got := strings.Count(doc, line); got != want {
+			t.Errorf("%q is there %d times, want %d", line, got, want)
+		}
+	}
+}
+
+// A reason that rests on figures stands without a reservation where there are those figures.
+func TestReasonIsShownByFigures(t *testing.T) {
+	r := exampleRow()
+	for i := range r.Targets {
+		if r.Targets[i].Shown != "" {
+			r.Targets[i].Shown = "other"
+		}
+	}
+	doc := Render([]Row{r}, map[string]*Set{"row": example()})
+	if !strings.Contains(doc, "[row](#row-few), rate against peer, too much – as another does.\n") {
+		t.Error(doc)
+	}
 }
 
 func TestRenderWithoutSamples(t *testing.T) {

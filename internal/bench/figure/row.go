@@ -10,7 +10,8 @@ type Row struct {
 	// Metrics are the columns, in order.
 	Metrics []Metric
 	Targets []Target
-	// Ours is the contestant whose ratios to the others are listed; Ratios names the metrics that this is done for.
+	// Ours are the contestants whose ratios to the others are listed, a pair of them only once, as the first to the second;
+	// Ratios names the metrics that this is done for.
 	Ours   []string
 	Ratios []string
 }
@@ -40,6 +41,9 @@ type Target struct {
 	Value   float64
 	// Report asks for the figure alone: nothing is promised.
 	Report bool
+	// Why is said where the target is not met. It holds no numbers, which come from samples; Shown is
+	// the contestant at the same point whose figures show it, if it needs one: without them, the document says so.
+	Why, Shown string
 }
 
 // BestPeer stands for the contestant, other than ours, whose median is best.
