@@ -132,3 +132,25 @@ func TestReadEventsKeepLittle(t *testing.T) {
 	runtime.KeepAlive(kept)
 	runtime.KeepAlive(in)
 }
+
+// A large event leaves nothing behind, also if it is not UTF-8.
+func TestReadLargeEventIsLetGo(t *testing.T) {
+	const size = 8 << 20
+	in := "data:" + strings.Repeat("x", size) + "\xff\n\ndata:y\n\n"
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for e, err := range sse.Read(strings.NewReader(in), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(e.Data) == 1 {
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+		}
+	}
+	if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > size/2 {
+		t.Errorf("%d bytes are kept after an event of %d", kept, size)
+	}
+	runtime.KeepAlive(in)
+}

@@ -260,7 +260,8 @@ func (p *parser) field(line []byte) error {
 	case "data": // without a colon
 		return p.dataLine(value)
 	case "event":
-		if len(value) > p.maxEvent-p.dataLen() {
+		// The last LF is not part of the data, wherever the name comes.
+		if len(value) > p.maxEvent-max(0, p.dataLen()-1) {
 			return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
 		}
 		if string(value) != p.lastName {
@@ -337,6 +338,9 @@ func (p *parser) dispatch(yield func(Event, error) bool) bool {
 	}
 	p.name, p.retry, p.hasID, p.hasData = "", 0, false, false
 	p.data = p.data[:0]
+	if cap(p.data) > 2*maxPooled {
+		p.data = nil // it was not UTF-8, and so not handed over
+	}
 	return !give || yield(e, nil)
 }
 
