@@ -197,7 +197,7 @@ func TestStatsAndObserver(t *testing.T) {
 		if s.Bytes != h.Topics()[0].Bytes+h.Topics()[1].Bytes || s.Encoded < 6 || s.Read == 0 {
 			t.Errorf("%+v", s)
 		}
-		if len(seen) != 1 || seen[0].What != SlowReader || seen[0].Topic != "log" || seen[0].Missed != 2 {
+		if len(seen) != 1 || seen[0].What != SlowReader || seen[0].Topic != "log" || seen[0].Missed != 2 || seen[0].Reason.String() != "" {
 			t.Errorf("observed %+v", seen)
 		}
 		c.Close()

@@ -26,7 +26,8 @@ var (
 	// there was.
 	ErrDraining = errors.New("hub: draining")
 	// ErrLeaseLost: the owner's lease has ended. What it held is gone, or
-	// about to be; it may Enter again as somebody new.
+	// about to be; it may Enter again as somebody new. What a write returns wraps
+	// it and names topic and key.
 	ErrLeaseLost = errors.New("hub: lease lost")
 	// ErrUnavailable: the broker can't be reached. Nothing was written.
 	ErrUnavailable = errors.New("hub: broker unavailable")
@@ -79,6 +80,10 @@ func (e *KindError) advice() string {
 		return "let Options.Configure return the same Kind for this name in all hubs of the broker"
 	case e.Kind == Keyed:
 		return "use Put and Delete, or let Options.Configure return another Kind for this name"
+	case strings.HasPrefix(e.Op, "conditional "):
+		return "IfMatch and Absent are for Put and Delete, on a topic for which Options.Configure returns Kind: hub.Keyed"
+	case strings.HasPrefix(e.Op, "owned "):
+		return "OwnedBy is for Put and Delete, on a topic for which Options.Configure returns Kind: hub.Keyed"
 	case e.Kind == Log && e.Op != "presence" && !strings.HasPrefix(e.Op, "Publish"):
 		return "let Options.Configure return Kind: hub.Keyed for this name; without Configure every topic is a log"
 	case e.Op == "Publish with Key":
@@ -136,13 +141,17 @@ func (e *PositionError) Error() string {
 // A StartError tells what is wrong with the place where a subscription is to
 // start.
 type StartError struct {
-	Text    string // at most its first 64 bytes
+	Text    string // at most its first 64 bytes; of a request with the parameter's name, as in "from=x"
 	Problem string
+	Err     error // the *PositionError, where the place was to be a position
 }
 
 func (e *StartError) Error() string {
 	return fmt.Sprintf("hub: start %q: %s", e.Text, e.Problem)
 }
+
+// Unwrap returns Err.
+func (e *StartError) Unwrap() error { return e.Err }
 
 // A SlowError ends a subscription with policy Disconnect that has fallen
 // behind what the log retains. After(Pos) resumes, with a gap or a reset.
@@ -221,6 +230,12 @@ func positionError(text, problem string) error {
 
 func startError(text, problem string) error {
 	return &StartError{Text: clip(text), Problem: problem}
+}
+
+// leaseError is ErrLeaseLost, or the broker's error that wraps it, with what was
+// to be written.
+func leaseError(err error, topic string, w *Write) error {
+	return fmt.Errorf("%w: %s of key %q on topic %q is refused: Enter again and write as the new Owner", err, w.Op, clip(w.Key), topic)
 }
 
 // clip bounds what an error keeps of hostile input.

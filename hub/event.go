@@ -94,9 +94,11 @@ const (
 	Dropped
 )
 
-// String returns "trimmed", "epoch", "fork" or "dropped".
+// String returns "trimmed", "epoch", "fork" or "dropped", and "" for no Reason.
 func (r Reason) String() string {
 	switch r {
+	case 0:
+		return ""
 	case Trimmed:
 		return "trimmed"
 	case Epoch:

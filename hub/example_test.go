@@ -152,7 +152,7 @@ func ExampleParseFrom() {
 	// "last.50" <nil>
 	// "after=00000000010.42.00000z" <nil>
 	// "after=00000000010.42.00000z" <nil>
-	// "" hub: position "42": not epoch.offset.tag
+	// "" hub: start "after=42": not epoch.offset.tag: want the position of an event, as it was sent, or leave it out
 }
 
 // A page at a time, for a client that asks rather than waits.

@@ -40,7 +40,8 @@ func Live() From { return From{mode: fromLive} }
 func Last(n int) From { return From{mode: fromLast, n: n} }
 
 // After begins with the first event after p, or with a gap or reset marker
-// that says why it can't. The zero Position is refused by Subscribe.
+// that says why it can't. The zero Position is refused by Subscribe: whoever has
+// none yet begins with Start or Live.
 func After(p Position) From { return From{mode: fromAfter, pos: p} }
 
 // Lost is After for a reader that comes back with something that is no position,
@@ -71,7 +72,7 @@ func (f From) check() error {
 	case f.mode == fromLast && f.n < 0:
 		return &StartError{Text: f.String(), Problem: "negative count"}
 	case f.mode == fromAfter && f.pos.IsZero():
-		return &StartError{Text: f.String(), Problem: "no position"}
+		return &StartError{Text: f.String(), Problem: "the zero Position is no place: where there is none yet, begin with hub.Start or hub.Live"}
 	}
 	return nil
 }
@@ -84,7 +85,8 @@ func (f From) check() error {
 // An empty header or polyfill query counts as absent, for that is what an
 // EventSource without an id sends. Everything else must be well-formed, also
 // what is overruled: an empty or repeated after or from is an error rather than
-// a silent start elsewhere. Errors are *StartError or *PositionError.
+// a silent start elsewhere. Errors are *StartError, name the parameter, and wrap
+// the *PositionError where it was to be a position.
 //
 // A handler of event streams or WebSockets better uses FromRequest of package
 // hub/gateway, which does what follows, from the whole request.
@@ -120,7 +122,7 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 		}
 		var err error
 		if name == "after" {
-			after, err = parseAfter(values[0])
+			after, err = parseAfter("after=", values[0])
 		} else {
 			from, err = parseStart(values[0])
 		}
@@ -137,7 +139,7 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 		if len(values) == 0 || values[0] == "" || polyfill != (From{}) {
 			continue
 		}
-		f, err := parseAfter(values[0])
+		f, err := parseAfter(name+"=", values[0])
 		if err != nil {
 			return From{}, err
 		}
@@ -145,7 +147,7 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 	}
 	var header From
 	if lastEventID != "" {
-		f, err := parseAfter(lastEventID)
+		f, err := parseAfter("Last-Event-ID: ", lastEventID)
 		if err != nil {
 			return From{}, err
 		}
@@ -159,12 +161,20 @@ func ParseFrom(query url.Values, lastEventID string) (From, error) {
 	return From{}, nil
 }
 
-func parseAfter(s string) (From, error) {
+// parseAfter reads the position of a parameter, whose name is for the error.
+func parseAfter(name, s string) (From, error) {
 	p, err := ParsePosition(s)
-	if err != nil {
-		return From{}, err
+	if err == nil {
+		return After(p), nil
 	}
-	return After(p), nil
+	problem := "no position"
+	if wrong, ok := err.(*PositionError); ok {
+		problem = wrong.Problem
+	}
+	return From{}, &StartError{
+		Text: clip(name + clip(s)), Err: err,
+		Problem: problem + ": want the position of an event, as it was sent, or leave it out",
+	}
 }
 
 func parseStart(s string) (From, error) {
@@ -176,11 +186,11 @@ func parseStart(s string) (From, error) {
 	}
 	const last = "last."
 	if len(s) <= len(last) || s[:len(last)] != last {
-		return From{}, startError(s, "want start, live or last.N")
+		return From{}, startError("from="+s, "want start, live or last.N")
 	}
 	n, ok := parseOffset(s[len(last):])
 	if !ok || n > maxLast {
-		return From{}, startError(s, "bad count")
+		return From{}, startError("from="+s, "want last.N with N from 0 to 1000000000")
 	}
 	return Last(int(n)), nil
 }

@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -63,13 +65,22 @@ func TestParseFromRefuses(t *testing.T) {
 	} {
 		query, _ := url.ParseQuery(tt.query)
 		got, err := ParseFrom(query, tt.header)
-		switch err.(type) {
-		case *StartError, *PositionError:
-		default:
+		if _, ok := err.(*StartError); !ok || len(err.Error()) > 256 {
 			t.Errorf("%q, %.80q: got %v, %v, want a refusal", tt.query, tt.header, got, err)
 		}
 		if got != (From{}) {
 			t.Errorf("%q: %v along with the error", tt.query, got)
+		}
+	}
+}
+
+// What was to be a position says what is wrong with it.
+func TestParseFromNamesThePositionError(t *testing.T) {
+	for query, want := range map[string]string{"after=": "empty", "after=42": "not epoch.offset.tag", "lastEventId=42": "not epoch.offset.tag"} {
+		values, _ := url.ParseQuery(query)
+		_, err := ParseFrom(values, "")
+		if p, ok := errors.AsType[*PositionError](err); !ok || p.Problem != want || !strings.Contains(err.Error(), strconv.Quote(query)) {
+			t.Errorf("%q: %v", query, err)
 		}
 	}
 }

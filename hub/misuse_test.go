@@ -13,6 +13,11 @@ import (
 func TestKindErrorsSayWhatToDo(t *testing.T) {
 	h := newHub(t, TopicConfig{})
 	ctx := t.Context()
+	o, err := h.Enter(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close(ctx)
 	for op, err := range map[string]error{
 		"Put":                     second(h.Topic("log").Put(ctx, "k", nil)),
 		"Delete":                  second(h.Topic("log").Delete(ctx, "k")),
@@ -22,6 +27,8 @@ func TestKindErrorsSayWhatToDo(t *testing.T) {
 		"Publish":                 second(h.Topic("keyed").Publish(ctx, nil)),
 		"Publish with Key":        second(h.Topic("eph").Publish(ctx, nil, Key("k"))),
 		"conditional Put":         second(h.Topic("eph").Put(ctx, "k", nil, Absent())),
+		"conditional Publish":     second(h.Topic("log").Publish(ctx, nil, Absent())),
+		"owned Publish":           second(h.Topic("log").Publish(ctx, nil, OwnedBy(o))),
 		"Since":                   second(h.Topic("eph").Since(ctx, MakePosition(1, 0, 0), 0)),
 	} {
 		k, ok := errors.AsType[*KindError](err)
@@ -33,9 +40,14 @@ func TestKindErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("%s: %q does not say what to do", op, text)
 		}
 	}
-	err := second(h.Topic("log").Put(ctx, "k", nil))
-	if got, want := err.Error(), `hub: Put on topic "log", which is of kind log: let Options.Configure return Kind: hub.Keyed for this name; without Configure every topic is a log`; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	for want, err := range map[string]error{
+		`hub: Put on topic "log", which is of kind log: let Options.Configure return Kind: hub.Keyed for this name; without Configure every topic is a log`:                        second(h.Topic("log").Put(ctx, "k", nil)),
+		`hub: conditional Publish on topic "log", which is of kind log: IfMatch and Absent are for Put and Delete, on a topic for which Options.Configure returns Kind: hub.Keyed`: second(h.Topic("log").Publish(ctx, nil, Absent())),
+		`hub: owned Publish on topic "log", which is of kind log: OwnedBy is for Put and Delete, on a topic for which Options.Configure returns Kind: hub.Keyed`:                   second(h.Topic("log").Publish(ctx, nil, OwnedBy(o))),
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
@@ -174,8 +186,12 @@ func TestRefusalsSayWhatIsWrong(t *testing.T) {
 		`hub: policy "9": unknown`:                                                 second(h.Topic("log").Subscribe(ctx, &SubOptions[[]byte]{Policy: 9})),
 		`hub: policy "3": unknown`:                                                 connect(t, h, &nullSink{}, ConnOptions{}).Follow(ctx, "log", &FollowOptions{Policy: 3}),
 		`hub: format "": empty: Encoder.Format names what it makes`:                second(h.Connect(&nullSink{}, ConnOptions{Encoder: &words{}})),
-		`hub: start "after=a&after=b": given more than once`:                       query("after=a&after=b"),
-		`hub: start "from=live&from=start": given more than once`:                  query("from=live&from=start"),
+		`hub: start "after=": the zero Position is no place: where there is none yet, begin with hub.Start or hub.Live`: second(h.Topic("log").Subscribe(ctx, &SubOptions[[]byte]{From: After(Position{})})),
+		`hub: start "after=": empty: want the position of an event, as it was sent, or leave it out`:                    query("after="),
+		`hub: start "from=last.x": want last.N with N from 0 to 1000000000`:                                             query("from=last.x"),
+		`hub: start "from=end": want start, live or last.N`:                                                             query("from=end"),
+		`hub: start "after=a&after=b": given more than once`:                                                            query("after=a&after=b"),
+		`hub: start "from=live&from=start": given more than once`:                                                       query("from=live&from=start"),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -134,7 +135,7 @@ func (o *Owner) renew() {
 	cancel()
 	if errors.Is(err, ErrLeaseLost) {
 		if o.lose() {
-			o.hub.observe(Incident{What: LeaseLost, Err: err})
+			o.hub.observe(Incident{What: LeaseLost, Err: fmt.Errorf("%w: that of owner %s, with a TTL of %v: Enter again", err, o.id, o.ttl)})
 		}
 		return
 	}

@@ -61,8 +61,8 @@ const (
 	AttachFailed                   // a topic could not be attached: Err
 	RepairFailed                   // a topic could not be repaired, and will be tried again: Err
 	LogBroke                       // data is gone at the broker, and readers are told: Reason
-	SlowReader                     // a subscription ended with a *SlowError: Err, Missed
-	LeaseLost                      // an owner was away for too long
+	SlowReader                     // a subscription ended with a *SlowError, see Policy for when: Err, Missed
+	LeaseLost                      // an owner was away for too long: Err, and Topic if a write found out
 	WriteUncertain                 // a write's acknowledgement was lost: Err
 	Panicked                       // code of the program's panicked in a goroutine of the hub: Err is a *PanicError
 )
@@ -96,9 +96,9 @@ func (w What) String() string {
 type Incident struct {
 	What   What
 	Topic  string // "" where it concerns none
-	Reason Reason
-	Missed int64
-	Err    error
+	Reason Reason // of LogBroke, else 0
+	Missed int64  // of SlowReader, else 0
+	Err    error  // of all but FeedUp and LogBroke
 }
 
 // observe tells Observe. That it panicked is counted, and there is nobody else to

@@ -82,6 +82,7 @@ func (t *Topic[T]) write(ctx context.Context, w Write, v *T, opts []WriteOption)
 		err = &keyError{t.name, w.Key}
 	}
 	if err != nil && w.Owner != "" && errors.Is(err, ErrLeaseLost) {
+		err = leaseError(err, t.name, &w)
 		for _, o := range opts {
 			// Another hub's owner is no business of this one, which may not know it.
 			if o.owner != nil && o.owner.id == w.Owner && o.owner.hub == t.hub && o.owner.lose() {

@@ -133,5 +133,5 @@ func ExampleOptions() {
 	// Output:
 	// 401 log in first
 	// 403 Forbidden
-	// 400 start "yesterday": want start, live or last.N
+	// 400 start "from=yesterday": want start, live or last.N
 }

@@ -24,9 +24,8 @@ import (
 // the server that was here before. It gives hub.Lost: the client is told in the
 // stream, by a gap or a reset, that events are missing.
 //
-// A wrong after or from, also one that is overruled, is an error, a
-// *hub.PositionError, a *hub.StartError or one of net/url: the request is to be
-// refused with 400.
+// A wrong after or from, also one that is overruled, is an error that names it, a
+// *hub.StartError or one of net/url: the request is to be refused with 400.
 func FromRequest(r *http.Request) (hub.From, error) {
 	query := url.Values{}
 	if r.URL != nil && r.URL.RawQuery != "" {

@@ -316,7 +316,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := bodyOf(t, resp)
-			if resp.StatusCode != http.StatusBadRequest || len(text) < 10 || strings.HasPrefix(text, "Bad Request") {
+			if resp.StatusCode != http.StatusBadRequest || len(text) < 10 || strings.HasPrefix(text, "Bad Request") || !strings.HasPrefix(text, "invalid") && !strings.HasPrefix(text, `start "`+query[:5]) {
 				t.Errorf("%s?%s: %s: %q", path, query, resp.Status, text)
 			}
 		}
