@@ -22,8 +22,12 @@ type ConnOptions struct {
 	// Ended, if not nil, is told of each topic that has ended by itself and not
 	// by Unfollow or Close: *SlowError, *EncodeError, *PanicError, ErrKicked,
 	// ErrDraining, ErrClosed or the sink's own error, and the position up to which
-	// the sink has taken it. It is called by the worker that serves the connection,
-	// with no lock held, and must not block.
+	// the sink has taken it. Whose sink is full is told when it has room again or
+	// has ended, see Policy.
+	//
+	// It is called by the worker that serves the connection, with no lock held, and
+	// must not block. Close of an sse.Stream, and of a ws.Conn of ws.Handler, does
+	// not; that of a ws.Conn of ws.Accept waits for the peer: go c.Close(...).
 	Ended func(topic string, pos Position, err error)
 }
 
@@ -66,7 +70,8 @@ type Conn struct {
 	follows map[string]*follower // nil while being set up
 }
 
-// Connect makes a sink known to the hub. Close it when the connection ends.
+// Connect makes a sink known to the hub. Close it when the connection ends, in the
+// Close event of ws.Handler or sse.Handler, and not when their open returns.
 func (h *Hub) Connect(s Sink, o ConnOptions) (*Conn, error) {
 	if err := h.usable(); err != nil {
 		return nil, err

@@ -8,7 +8,9 @@ import (
 )
 
 // A Policy says what becomes of a subscription whose reader is so slow that the
-// log no longer has its next event.
+// log no longer has its next event. It is applied when the reader reads again; to a
+// connection, when its sink has room again or has ended. A peer that never reads is
+// ended by its transport's WriteTimeout and not by the Policy.
 type Policy uint8
 
 const (

@@ -16,6 +16,8 @@
 //			return err // for good; sub.Position() says where to go on
 //		case ev.Gap != nil:
 //			reload() // events are missing, and the stream goes on
+//		case ev.Deleted:
+//			remove(ev.Key) // a tombstone, on topics with keys: it has no Value
 //		case ev.Marker == hub.NoMarker:
 //			show(ev.Value)
 //		}
@@ -45,6 +47,37 @@
 // positions. Of what was Put it keeps the latest of each key for a while, for
 // those who subscribe with Start.
 //
+// A table, from both sides (all of it runs in example_keyed_test.go):
+//
+//	h := hub.New(&hub.Options{Configure: func(topic string) (hub.TopicConfig, error) {
+//		if strings.HasPrefix(topic, "board.") {
+//			return hub.TopicConfig{Kind: hub.Keyed}, nil
+//		}
+//		return hub.TopicConfig{}, nil // a log
+//	}})
+//	notes := hub.TopicOf[string](h, "board.main", nil)
+//
+//	rev, err := notes.Put(ctx, "n1", "milk", hub.Absent()) // or *hub.ConflictError: Current is what to match
+//	rev, err = notes.Put(ctx, "n1", "milk, two", hub.IfMatch(rev))
+//	owner, err := h.Enter(ctx, nil)
+//	_, err = notes.Put(ctx, "ada", "is writing", hub.OwnedBy(owner)) // gone when owner is
+//
+//	sub, err := notes.Subscribe(ctx, nil) // the table, and then what changes
+//	table := map[string]string{}
+//	for ev, err := range sub.Events() {
+//		switch {
+//		case err != nil:
+//			return table, err
+//		case ev.Marker == hub.MarkReset:
+//			clear(table) // the snapshot follows
+//		case ev.Marker != hub.NoMarker: // hub.MarkLive: the table is complete
+//		case ev.Deleted: // and ev.Expired, if its owner's lease has ended
+//			delete(table, ev.Key)
+//		default:
+//			table[ev.Key] = ev.Value
+//		}
+//	}
+//
 // # What a subscriber sees
 //
 // Published events, and three markers. MarkLive says that everything up to the
@@ -68,11 +101,22 @@
 // A loop over Events is a goroutine for each subscriber. Where there are thousands,
 // each in front of a connection, the hub writes to them instead and they have none.
 // Connect makes a connection known as a Sink, with an Encoder for its transport,
-// and Follow subscribes it to topics:
+// and Follow subscribes it to topics. Close it when the connection ends, not when
+// open returns (this one, and that of an event stream, run in
+// gateway/example_connect_test.go):
 //
-//	c, err := h.Connect(sink, hub.ConnOptions{Encoder: gateway.WebSocketEncoder{}, Ended: bye})
-//	defer c.Close()
-//	err = c.Follow(ctx, "news", &hub.FollowOptions{From: hub.After(pos)})
+//	mux.Handle("GET /news", ws.Handler(nil, func(c *ws.Conn, r *http.Request) ws.Events {
+//		bye := func(string, hub.Position, error) { c.Close(ws.CloseTryAgainLater, "") }
+//		hc, err := h.Connect(c, hub.ConnOptions{Encoder: gateway.WebSocketEncoder{}, Ended: bye})
+//		if err != nil {
+//			c.Close(ws.CloseTryAgainLater, "")
+//			return ws.Events{}
+//		}
+//		if err := hc.Follow(r.Context(), "news", &hub.FollowOptions{From: hub.Start()}); err != nil {
+//			c.Close(ws.CloseTryAgainLater, "")
+//		}
+//		return ws.Events{Close: func(*ws.Conn, error) { hc.Close() }}
+//	}))
 //
 // Connections of this module are sinks as they are, and package hub/gateway has
 // the encoders:
@@ -102,10 +146,17 @@
 //
 // An element of frames holds one event's frame or several back to back: the sink
 // carries bytes, and it is the Encoder that makes frames which can be told apart
-// (see Sink). A connection that nobody reads is bounded by its own queue; what does
-// not fit stays in the log, where it costs nothing, and the follower's Policy says
-// what happens if it stays too long. The example of Hub.Connect is a whole sink
+// (see Sink). The example of Hub.Connect, in example_push_test.go, is a whole sink
 // over any net.Conn.
+//
+// A connection that nobody reads is bounded by its own queue; what does not fit
+// stays in the log, where it costs nothing. If the log has left it behind, the
+// follower's Policy is applied when the sink has room again, and not before. A peer
+// that never reads is ended by its transport, at the latest when nothing has left
+// for its WriteTimeout (by default 2 min in ws, 10 s in sse). Then Ended gets the
+// sink's error, or the *SlowError of a follower that fell behind under Disconnect,
+// unless Conn.Close came first. Until then Stats.Full has counted that the sink was
+// full, and Conn.Position stands still; nobody is told more.
 //
 // Connections are spread over as many shards as there are processors, each with
 // one worker, which runs while there is something to do. Those of a shard that are
@@ -218,9 +269,10 @@
 //  15. A slow reader costs others nothing and holds no memory but its cursor,
 //     about half a kilobyte. [TestStalledCursorsHoldNothing,
 //     TestStalledSnapshotsExpireWithTheTail, TestPublisherDoesConstantWork]
-//  16. One that falls behind what is retained meets its Policy: Disconnect ends
-//     it with a *SlowError, SkipWithGap and Coalesce tell it, with reason
-//     Dropped, and go on. [TestDisconnectCarriesThePosition, TestSkipWithGap]
+//  16. One that falls behind what is retained meets its Policy when it reads again,
+//     or its sink has room or has ended: Disconnect ends it with a *SlowError,
+//     SkipWithGap and Coalesce tell it, with reason Dropped, and go on.
+//     [TestDisconnectCarriesThePosition, TestSkipWithGap, TestStalledSinkIsToldAtItsEnd]
 //  17. Coalesce leaves out events whose key has been written again since. What
 //     remains is in order, and each position resumes as exactly as ever.
 //     [TestCoalesceDeliversSurvivorsInOrder, TestCoalesceKeepsUpWithAKeyThatNeverRests]

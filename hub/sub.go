@@ -61,7 +61,7 @@ type Sub[T any] struct {
 }
 
 // Events returns the subscription's stream. Its error is terminal and comes
-// last: *SlowError, *DecodeError, ErrUnsubscribed, ErrKicked,
+// last, with a nil event: *SlowError, *DecodeError, ErrUnsubscribed, ErrKicked,
 // ErrDraining, ErrClosed or the cause of the
 // context that was given to Subscribe. Leaving the loop closes the
 // subscription; Position still says where to go on. A second loop gets ErrBusy

@@ -45,6 +45,11 @@
 //		}
 //		news.onclose = () => setTimeout(follow, wait)
 //	}
+//	follow()
+//
+// With a keyed topic there are two cases more, on either transport: the event reset,
+// at which to forget all keys, for the table follows; and one that has deleted, at
+// which to forget its key.
 //
 // # Requests
 //
