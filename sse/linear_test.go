@@ -28,7 +28,7 @@ func dearer(enough float64, small, big func()) (ratio float64) {
 			run(0, small)
 		}
 		run(1, big)
-		if ratio = float64(least[1]) / float64(max(1, least[0])); ratio < enough {
+		if ratio = float64(least[1]) / float64(max(1, least[0])); ratio < enough || least[1] > 2*time.Second {
 			break
 		}
 	}

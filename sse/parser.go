@@ -278,6 +278,9 @@ func (p *parser) field(line []byte) error {
 		p.hasID = true
 		if string(value) != p.id {
 			p.id = decodeString(value)
+			if len(p.id) > p.maxID { // U+FFFD is longer than what it stands for
+				return &LimitError{Option: "MaxID", Limit: p.maxID}
+			}
 		}
 	case "retry":
 		if d, ok := parseRetry(value); ok {

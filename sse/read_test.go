@@ -113,6 +113,8 @@ func TestReadLimits(t *testing.T) {
 		{"id fits", "id:" + x(2048) + "\n\n", sse.ReadOptions{}, ""},
 		{"id", "id:" + x(2049) + "\n\n", sse.ReadOptions{}, "MaxID"},
 		{"id with an own limit", "id:" + x(5) + "\n\n", sse.ReadOptions{MaxID: 4}, "MaxID"},
+		{"id that is too long as UTF-8", "id:\xff\xff\ndata:x\n\n", sse.ReadOptions{MaxID: 5}, "MaxID"},
+		{"id that fits as UTF-8", "id:\xff\xff\ndata:x\n\n", sse.ReadOptions{MaxID: 6}, ""},
 		{"no limit for the id", "id:" + x(5000) + "\n\n", sse.ReadOptions{MaxID: -1}, ""},
 		{"line fits", x(20) + "\n\n", sse.ReadOptions{MaxLine: 20}, ""},
 		{"line", x(21) + "\n\n", sse.ReadOptions{MaxLine: 20}, "MaxLine"},
