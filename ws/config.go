@@ -50,7 +50,7 @@ func (o *AcceptOptions) config() config {
 		pongTimeout:  orOff(o.PongTimeout, defaultPongTimeout),
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
 		writeTimeout: orOff(o.WriteTimeout, defaultWriteTimeout),
-		closeTimeout: positive(o.CloseTimeout, defaultCloseTimeout),
+		closeTimeout: min(positive(o.CloseTimeout, defaultCloseTimeout), longest),
 		observer:     o.Observer,
 	}
 }
@@ -65,7 +65,7 @@ func (o *DialOptions) config() config {
 		pongTimeout:  orOff(o.PongTimeout, defaultPongTimeout),
 		frameTimeout: orOff(o.FrameTimeout, defaultFrameTimeout),
 		writeTimeout: orOff(o.WriteTimeout, defaultWriteTimeout),
-		closeTimeout: positive(o.CloseTimeout, defaultCloseTimeout),
+		closeTimeout: min(positive(o.CloseTimeout, defaultCloseTimeout), longest),
 		observer:     o.Observer,
 	}
 }
@@ -118,12 +118,15 @@ func orDefault[T int | int64](v, d T) T {
 	return v
 }
 
+// longest is what stands for a longer time, such as math.MaxInt64: a sum of some of them is still a time, and the wheel can count it.
+const longest = 5 * 365 * 24 * time.Hour
+
 // orOff is v, d where v is zero, and 0 where v is negative.
 func orOff(v, d time.Duration) time.Duration {
 	if v == 0 {
 		return d
 	}
-	return max(v, 0)
+	return min(max(v, 0), longest)
 }
 
 // positive is v, or d where v is zero or negative.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -380,6 +381,41 @@ func TestFrameThatCameAtOnceIsNotStalled(t *testing.T) {
 				p.send(p.frame(opText, true, "still there"))
 			}()
 			expectRead(t, c, Text, "still there")
+		})
+	})
+}
+
+// A program says "never" with the longest of all times, too, and "as much as there is" with the largest of all sizes.
+func TestTimesAndSizesThatAreAsLargeAsCanBe(t *testing.T) {
+	bothSides(t, func(t *testing.T, server bool) {
+		bubble(t, func(t *testing.T, start time.Time) {
+			c, p := wire(t, server, func(o *AcceptOptions) {
+				const never = time.Duration(math.MaxInt64)
+				o.PongTimeout, o.FrameTimeout, o.WriteTimeout, o.CloseTimeout = never, never, never, never
+				o.QueueLimit, o.MessageLimit, o.FrameLimit = math.MaxInt, math.MaxInt64, math.MaxInt
+			})
+			go func() {
+				p.expect(opPing, true, "\x00\x00\x00\x00\x00\x00\x00\x01") // it is silent for long
+				f := p.frame(opText, true, "in two pieces")
+				p.send(p.frame(opPing, true, "urgent"), f[:9])
+				p.expect(opPong, true, "urgent")
+				synctest.Wait()
+				p.send(f[9:])
+				p.answerClose(CloseNormal)
+			}()
+			if _, got, err := c.Read(t.Context()); err != nil || string(got) != "in two pieces" {
+				t.Errorf("Read: %q, %v", got, err)
+			}
+			expectAfter(t, start, 30*time.Second)
+			if err := c.Close(CloseNormal, ""); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			silent, peer := wire(t, server, func(o *AcceptOptions) { o.PingInterval = math.MaxInt64 })
+			go peer.answerClose(CloseNormal) // no ping comes before that
+			synctest.Wait()
+			if err := silent.Close(CloseNormal, ""); err != nil {
+				t.Errorf("Close: %v", err)
+			}
 		})
 	})
 }

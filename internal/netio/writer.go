@@ -67,7 +67,7 @@ func (c *Conn) send(head, body []byte, reserve int) error {
 		c.mu.Unlock()
 		return err
 	}
-	if limit := c.cfg.queueLimit(); c.out+n > limit+reserve {
+	if limit := c.cfg.queueLimit(); c.out+n-reserve > limit { // the limit may be the largest int
 		err := &FullError{Queued: c.out, Size: n, Limit: limit}
 		var do todo
 		if c.cfg.Policy == Refuse || reserve > 0 {
