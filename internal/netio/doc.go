@@ -92,7 +92,9 @@
 // One receive for a message is enough only if it is known to have emptied the socket. A receive that comes back short has
 // taken all the bytes there were, but the peer's end may have come along with them, and that one raises no event of its
 // own. So the socket is asked to tell with each receive what is left in it (TCP_INQ), and it counts the end as one. That
-// costs a third of what a receive that finds nothing costs. Sockets that can't tell are received from until they are empty.
+// costs two thirds of what a receive that finds nothing costs. So a stay that goes on for more than some waits has the epoll of
+// the park watch for the peer's end alone, as an edge, and goes on with bare receives. Sockets that can't tell are received
+// from until they are empty, up to then.
 //
 // In the blocking form the caller's goroutine does the same, but each Pump is a RawConn.Read of its own, because the caller
 // wants to be out of it. Little lies on its stack while it waits, so that a goroutine which does nothing but read messages
@@ -114,6 +116,10 @@
 // Between the last receive and the park: the state becomes parked first, and then the epoll is armed (EPOLLONESHOT), which
 // looks at what is there at that moment, not at what changes. Whatever has come since the last receive is reported
 // at once, and whoever is reported is found parked. One event is consumed by one wake-up, which starts with a receive.
+//
+// Between the last bytes and the end: the epoll, once it watches, reports the end whenever it comes, or had come before. Its
+// goroutine notes that (flagEnded), under the lock, and pokes the reader. A reader that receives after that goes on until it
+// meets the end; one that has received before is thrown out of its wait, and begins again with a receive.
 //
 // Between a change of state and a wait: a reader passes Conn.admit, under the lock, before each wait. Who wants it out sets
 // attention and moves the read deadline to the past, under the same lock. So either admit sees the change, or the deadline

@@ -20,7 +20,7 @@ func (s *stay) bind() {
 func (s *stay) inside(fd uintptr) bool {
 	c := s.c
 	for {
-		if !s.recv(fd, c.inq == inqTold) {
+		if !s.recv(fd, c.inq == inqTold && !s.watched) {
 			return s.sleepyOrSettled()
 		}
 		if s.err != nil {
@@ -34,8 +34,21 @@ func (s *stay) inside(fd uintptr) bool {
 			return true
 		}
 		if !s.more {
+			if s.parks && s.waits < watchAfter {
+				s.watchSoon(fd)
+			}
 			return s.sleepyOrSettled()
 		}
+	}
+}
+
+// watchAfter is how many waits a stay makes before it has the epoll watch for the peer's end, and no longer asks with each
+// receive.
+const watchAfter = 16
+
+func (s *stay) watchSoon(fd uintptr) {
+	if s.waits++; s.waits == watchAfter {
+		s.watched = s.c.watchEnd(fd)
 	}
 }
 
@@ -128,6 +141,9 @@ func (s *stay) recv(fd uintptr, inq bool) bool {
 func (s *stay) recvInto(fd uintptr, b *buffer, p []byte, inq bool) bool {
 	c := s.c
 	n, more, e := sysRecv(c.cfg.faults, fd, b, p, inq)
+	if s.watched {
+		more = n == len(p) || c.is(flagEnded)
+	}
 	s.more = more
 	switch {
 	case e == syscall.EAGAIN:

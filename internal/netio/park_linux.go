@@ -21,7 +21,7 @@ type parkingLot struct {
 	f    *os.File
 	raw  syscall.RawConn
 	evs  [128]syscall.EpollEvent
-	wake [128]*Conn
+	wake [128]found
 
 	mu    sync.Mutex
 	slots []slot
@@ -137,9 +137,9 @@ func (p *parkingLot) run() {
 				return false
 			}
 			p.find(p.evs[:n])
-			for i, c := range p.wake[:n] {
-				if p.wake[i] = nil; c != nil {
-					c.woken()
+			for i, f := range p.wake[:n] {
+				if p.wake[i] = (found{}); f.c != nil {
+					f.c.woken(f.ended)
 				}
 			}
 		}
@@ -152,17 +152,31 @@ func (p *parkingLot) find(evs []syscall.EpollEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, ev := range evs {
-		p.wake[i] = nil
+		p.wake[i] = found{}
 		if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
-			p.wake[i] = s.c
+			p.wake[i] = found{s.c, ev.Events&^syscall.EPOLLIN != 0}
 			p.woken++
 		}
 	}
 }
 
-func (c *Conn) woken() {
+// found is what an event leads to.
+type found struct {
+	c     *Conn
+	ended bool // the peer has ended its direction, or is gone
+}
+
+// woken starts a reader, or has the one that there is look: it may have received the last bytes without noticing that the
+// peer's end came with them.
+func (c *Conn) woken(ended bool) {
 	c.mu.Lock()
+	if ended {
+		c.flags.Or(flagEnded)
+	}
 	do := c.step(evWake)
+	if do&refused != 0 && ended && c.reader == busy {
+		c.poke()
+	}
 	c.mu.Unlock()
 	if do&refused == 0 {
 		c.apply(do)
@@ -194,7 +208,7 @@ func (c *Conn) park() bool {
 	if do&refused != 0 {
 		return false
 	}
-	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: t.slot, Pad: int32(t.gen)}
+	ev := t.event(syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT)
 	// If either Control fails, the connection has ended meanwhile, by somebody who has seen it parked.
 	_ = c.raw.Control(func(fd uintptr) {
 		_ = p.raw.Control(func(epfd uintptr) { err = syscall.EpollCtl(int(epfd), op, int(fd), &ev) })
@@ -203,6 +217,33 @@ func (c *Conn) park() bool {
 		c.unparked()
 	}
 	return true
+}
+
+// watchEnd has the epoll tell when the peer ends its direction, also if it has by now: as an edge, of which the park is rid
+// when it arms for itself. fd is the socket's, and referenced. The caller has the reader role.
+func (c *Conn) watchEnd(fd uintptr) bool {
+	p, t, err := enterLot(c)
+	if err != nil {
+		return false
+	}
+	op := syscall.EPOLL_CTL_MOD
+	c.mu.Lock()
+	if !c.added {
+		op = syscall.EPOLL_CTL_ADD
+	}
+	c.mu.Unlock()
+	ev := t.event(syscall.EPOLLRDHUP | 1<<31) // EPOLLET
+	if controlled := p.raw.Control(func(epfd uintptr) { err = syscall.EpollCtl(int(epfd), op, int(fd), &ev) }); controlled != nil || err != nil {
+		return false
+	}
+	c.mu.Lock()
+	c.added = true
+	c.mu.Unlock()
+	return true
+}
+
+func (t ticket) event(what uint32) syscall.EpollEvent {
+	return syscall.EpollEvent{Events: what, Fd: t.slot, Pad: int32(t.gen)}
 }
 
 // unparked goes on with a connection that the epoll would not take.

@@ -159,12 +159,73 @@ func TestStaleEventFindsNobody(t *testing.T) {
 	}
 	event := func(t ticket) syscall.EpollEvent { return syscall.EpollEvent{Fd: t.slot, Pad: int32(t.gen)} }
 	p.find([]syscall.EpollEvent{event(was), event(is)})
-	if p.wake[0] != nil || p.wake[1] != b {
-		t.Errorf("found %p, %p; want nobody, %p", p.wake[0], p.wake[1], b)
+	if p.wake[0].c != nil || p.wake[1].c != b {
+		t.Errorf("found %p, %p; want nobody, %p", p.wake[0].c, p.wake[1].c, b)
 	}
 	p.give(is.slot)
 	p.find([]syscall.EpollEvent{event(is)})
-	if p.wake[0] != nil {
+	if p.wake[0].c != nil {
 		t.Error("found somebody in an empty place")
 	}
+}
+
+// The peer's last bytes and its end are there before anybody polls, so that they raise one event; at different moments of a
+// stay, because the end is noticed by other means once a conversation has gone on for a while.
+func TestEndThatComesWithTheLastBytes(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	parkable(t, func(t *testing.T, tr transport) {
+		for words := range 2*watchAfter + 2 {
+			l := newLines()
+			_, peer := echoServer(t, tr, l, false, func(g *Config) { g.ParkAfter = time.Hour })
+			f := frame([]byte("word"))
+			for range words {
+				peer.Write(f)
+				mustReadFull(t, peer, make([]byte, len(f)))
+			}
+			if raw, ok := peer.(syscall.Conn); ok {
+				rc, err := raw.SyscallConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				rc.Control(func(fd uintptr) {
+					if n, e := sysSend(nil, fd, f); n != len(f) || e != 0 {
+						t.Errorf("sent %d, %v", n, e)
+					}
+					sysShutdown(fd, syscall.SHUT_WR)
+				})
+			} else { // TLS
+				peer.Write(f)
+				peer.(interface{ CloseWrite() error }).CloseWrite()
+			}
+			mustReadFull(t, peer, make([]byte, len(f)))
+			get(t, "the end", l.closed)
+			if n := int(l.calls.Load()); n != words+1 {
+				t.Errorf("%d messages, want %d", n, words+1)
+			}
+			peer.Close()
+		}
+	})
+}
+
+// One that is watched for its end parks all the same, and is then woken by bytes.
+func TestWatchedParksAndWakes(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		for range 5 {
+			l := newLines()
+			c, peer := echoServer(t, tr, l, false, func(g *Config) { g.ParkAfter = 20 * time.Millisecond })
+			f := frame([]byte("word"))
+			for range 3 {
+				for range 2 * watchAfter {
+					peer.Write(f)
+					mustReadFull(t, peer, make([]byte, len(f)))
+				}
+				eventually(t, "parked", func() bool { return c.state() == parked })
+			}
+			if c.is(flagEnded) {
+				t.Error("its end was noticed, and has not come")
+			}
+			peer.Close()
+			get(t, "the end", l.closed)
+		}
+	})
 }

@@ -25,6 +25,8 @@ type stay struct {
 	quiet   bool   // nothing but quiet input so far
 	fed     bool   // there was input
 	window  uint8  // how long a silence has to be: parkAfter >> window
+	waits   uint8  // of the fast wire's callback form, counted up to watchAfter
+	watched bool   // the epoll watches for the peer's end
 	seen    uint32 // Activity that the idle deadline shall find, for a park
 	room    []byte // the protocol's own memory, filled by the last receive
 	err     error  // of the last receive
