@@ -28,7 +28,8 @@ var (
 	// ErrReadByHandler is returned by the methods that read, on a connection of Handler: what comes goes to its Events.
 	ErrReadByHandler = errors.New("ws: the connection is read by Handler")
 
-	errNilContext = errors.New("ws: the context is nil")
+	errNotPrepared = errors.New("ws: the message was not made by Prepare")
+	errNilContext  = errors.New("ws: the context is nil")
 )
 
 // CloseError says that the connection has ended, and how. Every later call returns the same one.

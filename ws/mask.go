@@ -5,6 +5,9 @@ import (
 	"math/bits"
 )
 
+// maskAtOnce is how much is masked without letting the scheduler in, which can't interrupt assembler.
+const maskAtOnce = 1 << 20
+
 // mask XORs b in place with the masking key (RFC 6455, section 5.3) and returns the key turned so that the next bytes
 // of the same payload can go on with it. The key's first byte on the wire is its lowest.
 //
@@ -13,8 +16,8 @@ import (
 // however the loop is written, and key blocks for subtle.XORBytes cost more to build than they save.
 func mask(b []byte, key uint32) uint32 {
 	k := uint64(key)<<32 | uint64(key)
-	if canMaskBlocks && len(b) >= maskBlocksFrom {
-		n := len(b) &^ 63
+	for canMaskBlocks && len(b) >= maskBlocksFrom {
+		n := min(len(b), maskAtOnce) &^ 63
 		maskBlocks(&b[0], n, k)
 		b = b[n:]
 	}

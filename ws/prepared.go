@@ -11,7 +11,8 @@ func AppendFrame(dst []byte, typ MessageType, p []byte) ([]byte, error) {
 	return appendFrame(dst, header{opcode: opcode(typ), fin: true}, p), nil
 }
 
-// Prepared is a message that was encoded once, to be sent on many connections. It never changes.
+// Prepared is a message that was encoded once by Prepare, to be sent on many connections. It never changes. One that
+// Prepare has not made, such as the nil that it returns with an error, is refused.
 type Prepared struct {
 	typ   MessageType
 	frame []byte // as a server sends it
@@ -27,23 +28,26 @@ func Prepare(typ MessageType, p []byte) (*Prepared, error) {
 	return &Prepared{typ: typ, frame: frame, head: len(frame) - len(p)}, nil
 }
 
-// payload is the message's data; the zero Prepared, which nobody prepared, is an empty binary message.
+// payload is the message's data.
 func (m *Prepared) payload() []byte { return m.frame[m.head:] }
 
-// empty stands in for a Prepared that nobody prepared.
-var empty = &Prepared{typ: Binary, frame: []byte{bitFin | byte(opBinary), 0}, head: 2}
-
-func (m *Prepared) orEmpty() *Prepared {
-	if m == nil || len(m.frame) == 0 {
-		return empty
+// checkPrepared refuses a Prepared that nobody prepared.
+func (c *Conn) checkPrepared(m *Prepared) error {
+	if m != nil && len(m.frame) > 0 {
+		return nil
 	}
-	return m
+	if err := c.ended(); err != nil {
+		return err
+	}
+	return errNotPrepared
 }
 
 // WritePrepared is Write of a prepared message. The connections of a server share its memory; a client has to mask, so
 // it makes a copy.
 func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
-	m = m.orEmpty()
+	if err := c.checkPrepared(m); err != nil {
+		return err
+	}
 	if err := c.beginWrite(ctx, false); err != nil {
 		return err
 	}
@@ -62,7 +66,9 @@ func (c *Conn) WritePrepared(ctx context.Context, m *Prepared) error {
 
 // SendPrepared is Send of a prepared message.
 func (c *Conn) SendPrepared(m *Prepared) error {
-	m = m.orEmpty()
+	if err := c.checkPrepared(m); err != nil {
+		return err
+	}
 	if ok, err := c.tryWrite(); err != nil {
 		return err
 	} else if !ok {

@@ -25,7 +25,7 @@ func (p QueuePolicy) String() string {
 // fullError is the type of ErrFull.
 type fullError struct{}
 
-func (fullError) Error() string { return "ws: outgoing queue is full (QueueLimit)" }
+func (fullError) Error() string { return "ws: the peer takes no more for now" }
 
 // Full tells those who don't import this package what the error means.
 func (fullError) Full() bool { return true }

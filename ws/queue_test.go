@@ -254,11 +254,17 @@ func TestPreparedMessages(t *testing.T) {
 			}
 		}
 		var zero Prepared
-		if err := errors.Join(c.WritePrepared(t.Context(), nil), c.SendPrepared(&zero)); err != nil {
+		for _, m := range []*Prepared{nil, &zero} {
+			for _, err := range []error{c.WritePrepared(t.Context(), m), c.SendPrepared(m)} {
+				if err != errNotPrepared {
+					t.Errorf("what nobody prepared: %v", err)
+				}
+			}
+		}
+		if err := c.Write(t.Context(), Text, []byte("next")); err != nil {
 			t.Error(err)
 		}
-		p.expect(opBinary, true, "")
-		p.expect(opBinary, true, "")
+		p.expect(opText, true, "next") // and nothing before it
 	})
 	if _, err := Prepare(Text, []byte("\xff")); !errors.Is(err, ErrInvalidUTF8) {
 		t.Errorf("Prepare: %v", err)
