@@ -70,8 +70,11 @@ type Client struct {
 	// for an event does not count. Zero means 45 s, negative no timeout.
 	IdleTimeout time.Duration
 
-	// Read says what is accepted. Its LastEventID is sent with the first
-	// request.
+	// Read says what is accepted. Its LastEventID is the cursor of the first
+	// request: an id that was kept, or, for a server of this package's [Log],
+	// also [Start] (all that the log keeps) or [Live] (what comes from now on).
+	// If it is empty the server decides: a Log begins as [ServeOptions].From
+	// says, which is Live by default.
 	Read ReadOptions
 }
 
@@ -92,11 +95,22 @@ type ResponseError struct {
 	Status int
 	Header http.Header
 	Body   []byte // the beginning, at most 4 KiB, of what came within 5 s
+	place  string // the URL that gave it, without what may be secret
 	reason string
 }
 
+// Error is one line that is fit for a log. It has the URL, after redirects, but
+// neither its userinfo nor its query, and the body's first line, up to 256 bytes.
 func (e *ResponseError) Error() string {
-	return fmt.Sprintf("sse: no event stream: %s", e.reason)
+	s := "sse: no event stream"
+	if e.place != "" {
+		s += fmt.Sprintf(" at %q", e.place)
+	}
+	s += ": " + e.reason
+	if line := firstLine(e.Body); line != "" && !encoded(e.Header) {
+		s += fmt.Sprintf(": %q", line)
+	}
+	return s
 }
 
 // Events returns the events of the stream. When a connection ends, for
@@ -161,7 +175,7 @@ func (c *Client) withHTTPOnly() *Client {
 		case "http", "https":
 			return nil
 		}
-		return backoff.Permanent(fmt.Errorf("sse: URL %q: the scheme must be http or https (Client.URL)", r.URL.Redacted()))
+		return backoff.Permanent(fmt.Errorf("sse: URL %q: the scheme must be http or https (Client.URL)", place(r.URL)))
 	}
 	return &own
 }

@@ -18,6 +18,49 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
+// What a client of a log may begin with.
+func TestClientFirstCursor(t *testing.T) {
+	for kind, newLog := range logs {
+		for _, tt := range []struct {
+			cursor func(ids []string) string
+			want   []string
+		}{
+			{func([]string) string { return "" }, []string{"3", "4"}},
+			{func([]string) string { return sse.Start }, []string{"0", "1", "2", "3", "4"}},
+			{func([]string) string { return sse.Live }, []string{"3", "4"}},
+			{func(ids []string) string { return ids[1] }, []string{"2", "3", "4"}},
+			{func([]string) string { return "Start" }, []string{"gap", "0", "1", "2", "3", "4"}},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLog(10)
+				cursor := tt.cursor(publish(t, l, 0, 3))
+				server := piped[1].start(t, l, nil)
+				c := &sse.Client{URL: server.url, HTTP: &http.Client{Transport: server.rt}}
+				c.Read.LastEventID = cursor
+				c.OnOpen = func(*http.Response) { publish(t, l, 3, 5) }
+				var got []string
+				for e, err := range c.Events(t.Context()) {
+					if err != nil {
+						t.Errorf("%s, %q: %v", kind, cursor, err)
+						break
+					}
+					if _, ok := sse.ParseGap(&e); ok {
+						got = append(got, "gap")
+					} else {
+						got = append(got, string(e.Data))
+					}
+					if got[len(got)-1] == "4" {
+						break
+					}
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("%s, from %q: %q, want %q", kind, cursor, got, tt.want)
+				}
+			})
+		}
+	}
+}
+
 // A whole life: the connection is cut again and again, at any byte, and the
 // client has every event once.
 func TestClientFollowsALogOverCuts(t *testing.T) {

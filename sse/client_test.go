@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -189,6 +190,54 @@ func TestClientResponses(t *testing.T) {
 				}
 				if tt.status != 205 && !bytes.HasPrefix(re.Body, []byte("data: x")) {
 					t.Errorf("the error's body is %q", re.Body)
+				}
+			})
+		})
+	}
+}
+
+// The text of a refusal says where, why and what the server says, in one line
+// without what may be secret.
+func TestResponseErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		status   int
+		header   http.Header
+		body     string
+		want     string
+		mustLack string
+	}{
+		{"status", 400, nil, "bad cursor\nsecond line", `/a%20b": status 400 Bad Request: "bad cursor"`, "second"},
+		{"page", 200, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, "\r\n <!doctype html>\n<p>", `/a%20b": content type "text/html; charset=utf-8", want text/event-stream: is it the stream's URL (Client.URL)?: "<!doctype html>"`, "<p>"},
+		{"no text", 404, nil, "\x1b\x00\xff\n\t\n", `/a%20b": status 404 Not Found`, `Found:`},
+		{"control characters", 404, nil, "a\x1b[31m\x07\tb\u202e\u2028c\xff", `: "a[31m bc"`, "\x1b"},
+		{"long", 404, nil, strings.Repeat("é", 9000), `: "` + strings.Repeat("é", 128) + `..."`, ""},
+		{"long type", 200, http.Header{"Content-Type": {strings.Repeat("x", 9000)}}, "", `content type "` + strings.Repeat("x", 256) + `...", want`, ""},
+		{"encoded", 404, http.Header{"Content-Encoding": {"br"}}, "squeezed", "404 Not Found", "squeezed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := func(n int, w http.ResponseWriter, r *http.Request) {
+				maps.Copy(w.Header(), tt.header)
+				w.WriteHeader(tt.status)
+				_, _ = io.WriteString(w, tt.body)
+			}
+			client(t, answer, func(t *testing.T, c *sse.Client, s *script) {
+				c.URL = strings.Replace(c.URL, "://", "://user:secret@", 1) + "/a%20b?token=secret#secret"
+				_, err := follow(t, c)
+				if _, ok := errors.AsType[*sse.ResponseError](err); !ok {
+					t.Fatal(err)
+				}
+				text := err.Error()
+				if !strings.Contains(text, tt.want) || !strings.Contains(text, `no event stream at "http`) {
+					t.Errorf("%s\nwant %s", text, tt.want)
+				}
+				for _, bad := range []string{"secret", "user", "token", "\n", tt.mustLack} {
+					if bad != "" && strings.Contains(text, bad) {
+						t.Errorf("%q has %q", text, bad)
+					}
+				}
+				if len(text) > 1000 {
+					t.Errorf("%d bytes", len(text))
 				}
 			})
 		})

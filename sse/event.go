@@ -28,7 +28,8 @@ type Event struct {
 
 	// Retry is the reconnection time for the client. Zero writes no retry
 	// field; a positive value is rounded up to whole milliseconds; a negative
-	// one stands for "retry: 0", in both directions.
+	// one stands for "retry: 0", in both directions. Of an event that was read,
+	// more than 10^12 ms, some 31 years, is that.
 	Retry time.Duration
 
 	// Comment is written before the fields, one comment for each of its

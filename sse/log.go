@@ -12,7 +12,9 @@ import (
 	"time"
 )
 
-// Cursors that are no ids. Both are safe to take from a client.
+// Cursors that are no ids. Both are safe to take from a client, which may send
+// them as its Last-Event-ID ([Client] as its Read.LastEventID), exactly as they
+// are written here: "Start" would be an id of another log, and meet a [Gap].
 const (
 	Start = "start" // before all that is kept
 	Live  = "live"  // after the newest event, whatever it is

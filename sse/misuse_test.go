@@ -2,11 +2,14 @@ package sse_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,6 +208,56 @@ func TestNotifyWritableOfAnEndedStream(t *testing.T) {
 		readAll(t, resp)
 		if err := <-closed; err != sse.ErrClosed {
 			t.Error(err)
+		}
+	})
+}
+
+// Events that are larger than the queue are refused as such, though no client
+// is slow, and Send takes them.
+func TestPushLargerThanTheQueue(t *testing.T) {
+	everywhere(t, func(t *testing.T, tr transport) {
+		const limit = 16 << 10
+		large := &sse.Event{Data: bytes.Repeat([]byte("x"), limit)}
+		for _, policy := range []sse.QueuePolicy{sse.Disconnect, sse.Refuse} {
+			h, streams, closed := hand(&sse.Options{QueueLimit: limit, QueuePolicy: policy, Heartbeat: -1, Retry: -1})
+			resp := tr.start(t, h, nil).get()
+			st := receive(t, "the stream", streams)
+			sent := make(chan error, 1)
+			go func() { sent <- st.Send(t.Context(), large) }()
+			want := append([]byte(": stream\n\n"), encode(t, large)...)
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(resp.Body, got); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the client got %d bytes, %v; want %d", len(got), err, len(want))
+			}
+			if err := receive(t, "Send", sent); err != nil {
+				t.Errorf("Send: %v", err)
+			}
+			settled := make(chan struct{})
+			st.NotifyWritable(func() { close(settled) })
+			receive(t, "an empty queue", settled)
+
+			err := st.Push(large)
+			full, ok := errors.AsType[*sse.QueueError](err)
+			if !ok || full.Queued != 0 || full.Size <= full.Limit || full.Full() || full.Ended != (policy == sse.Disconnect) {
+				t.Fatalf("Push: %+v", err)
+			}
+			if text := err.Error(); strings.Contains(text, "slow") || !strings.Contains(text, "use Send") ||
+				strings.HasSuffix(text, "the stream has ended") != full.Ended {
+				t.Errorf("Push: %v", err)
+			}
+			if policy == sse.Disconnect {
+				if end := receive(t, "the end", closed); end != err {
+					t.Errorf("ended with %v", end)
+				}
+				continue
+			}
+			if err := st.Push(&sse.Event{Data: []byte("y")}); err != nil {
+				t.Errorf("Push after that: %v", err)
+			}
+			_ = st.Close()
+			if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "data: y\n\n" {
+				t.Errorf("then came %q, %v", rest, err)
+			}
 		}
 	})
 }

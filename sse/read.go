@@ -28,7 +28,11 @@ type ReadOptions struct {
 	MaxID int
 
 	// LastEventID is the last event ID to begin with: events have it until
-	// the stream sets another one.
+	// the stream sets another one. A [Client] sends it with its first request.
+	// There it is the id of an event that was had before, or, if the server
+	// serves a [Log] of this package, [Start] for all that the log keeps, or
+	// [Live] for what comes from now on. Other servers take those two for
+	// ids that they do not know.
 	LastEventID string
 
 	// NoData gives out also what sets an id or a reconnection time but has no
@@ -54,15 +58,21 @@ func (e *LimitError) Error() string {
 // of it is in two of them: one that is kept alone keeps up to 2 KiB for its Data
 // and 512 bytes for its ID.
 //
-// The sequence ends at the end of the stream; an event that is cut off there
-// is discarded, as the standard demands. It ends with an error when reading
+// The sequence ends at the end of the stream. An event that is cut off there is
+// discarded without an error, as the standard demands; so an end in order does
+// not say that the stream was complete. It ends with an error when reading
 // fails, or with a [*LimitError]. Breaking out of the loop stops reading and
 // closes nothing; what was read ahead is lost.
 //
+// Anything is an event stream to the parser: what it does not know it ignores,
+// so an HTML page gives no events and no error. Of a response look at the
+// status (200) and the Content-Type (text/event-stream) first, as [Client] does.
+//
 // Bytes that are not UTF-8 become U+FFFD, one for each maximal part of a bad
 // sequence, as in a browser, and the stream goes on. Lines end with LF, CR or
-// CRLF; one byte order mark at the start is dropped. The content type and its
-// charset are not looked at: an event stream is always UTF-8.
+// CRLF; one byte order mark at the start is dropped. A charset plays no part: an
+// event stream is always UTF-8. A retry field of more than 10^12 ms, some 31
+// years, counts as that.
 func Read(r io.Reader, o *ReadOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		_ = readEvents(r, newParser(o), yield)

@@ -297,3 +297,31 @@ func TestReadBreakStops(t *testing.T) {
 		break
 	}
 }
+
+// What is no event stream gives nothing, and no error either; nor does what is
+// cut off.
+func TestReadIsSilent(t *testing.T) {
+	for _, in := range []string{
+		"<!doctype html>\n<title>Sign in</title>\n\n<p style=\"color: red\">hello</p>\n\n",
+		"{\"data\": 1}\n\n",
+		"id: 1\nevent: a\ndata: x\n",
+		"id: 1\ndata: x",
+	} {
+		for e, err := range sse.Read(strings.NewReader(in), nil) {
+			t.Errorf("%q gave %+v, %v", in, e, err)
+		}
+	}
+}
+
+// A reconnection time without an end is a long one.
+func TestReadLongRetry(t *testing.T) {
+	const most = 1e12 * time.Millisecond
+	for in, want := range map[string]time.Duration{
+		"999999999999": most - time.Millisecond, "1000000000000": most, "1000000000001": most, strings.Repeat("9", 1000): most,
+	} {
+		got := collect(t, strings.NewReader("retry: "+in+"\ndata: x\n\n"), nil)
+		if len(got) != 1 || got[0].Retry != want {
+			t.Errorf("%.20s: %v, want %v", in, got, want)
+		}
+	}
+}

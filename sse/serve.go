@@ -53,8 +53,8 @@ func (l *Log) Handler(o *ServeOptions) http.Handler {
 }
 
 // Serve answers the request with the log's events after the client's cursor
-// (see [LastEventID]), those that are kept and those to come, until the stream
-// ends. Its error says why, and is never nil; the request has been answered in
+// (see [LastEventID]; an id, [Start] or [Live]), those that are kept and those to
+// come, until the stream ends. Its error says why, and is never nil; the request has been answered in
 // any case. A client without a cursor is given one at once, so that it misses
 // nothing if it comes back before the first event.
 //

@@ -210,18 +210,26 @@ const (
 func check(resp *http.Response) *ResponseError {
 	e := &ResponseError{Status: resp.StatusCode, Header: resp.Header}
 	contentType := resp.Header.Get("Content-Type")
-	encoding := resp.Header.Get("Content-Encoding")
 	switch mediaType, _, _ := strings.Cut(contentType, ";"); {
 	case resp.StatusCode != http.StatusOK:
-		e.reason = "status " + resp.Status
+		e.reason = "status " + printable(resp.Status)
 	case !strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream"):
-		e.reason = fmt.Sprintf("content type %q", contentType)
-	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		e.reason = fmt.Sprintf("content encoding %q", encoding)
+		e.reason = fmt.Sprintf("content type %q, want text/event-stream: is it the stream's URL (Client.URL)?", printable(contentType))
+	case encoded(resp.Header):
+		e.reason = fmt.Sprintf("content encoding %q", printable(resp.Header.Get("Content-Encoding")))
 	default:
 		return nil
 	}
+	if resp.Request != nil {
+		e.place = place(resp.Request.URL)
+	}
 	return e
+}
+
+// encoded reports whether the body is not the text itself.
+func encoded(h http.Header) bool {
+	encoding := h.Get("Content-Encoding")
+	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
 // mayMend reports whether another attempt may get an event stream.

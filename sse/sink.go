@@ -30,8 +30,9 @@ func (queueFull) Error() string { return "sse: the stream's queue is full (Optio
 // Full tells whoever feeds a sink to come again.
 func (queueFull) Full() bool { return true }
 
-// A QueueError says that events were not sent, because the client is slow and
-// its queue had no room for them. It matches [ErrQueueFull].
+// A QueueError says that events were not sent, because the queue had no room for
+// them: the client is slow, or they are larger than the queue (Size > Limit),
+// which is for Send. It matches [ErrQueueFull].
 type QueueError struct {
 	Queued int  // bytes that wait for the client
 	Size   int  // bytes that came on top, none of which was accepted
@@ -44,11 +45,15 @@ func (e *QueueError) Error() string {
 	if e.Ended {
 		end = "; the stream has ended"
 	}
+	if e.Size > e.Limit {
+		return fmt.Sprintf("sse: %d bytes in one piece are larger than the queue of %d (Options.QueueLimit): use Send, which takes them%s", e.Size, e.Limit, end)
+	}
 	return fmt.Sprintf("sse: %d bytes wait for a slow client, %d more pass the limit of %d (Options.QueueLimit)%s", e.Queued, e.Size, e.Limit, end)
 }
 
-// Full reports whether it is worth coming again.
-func (e *QueueError) Full() bool { return !e.Ended }
+// Full reports whether it is worth coming again: not if the stream has ended or
+// the events never have room.
+func (e *QueueError) Full() bool { return !e.Ended && e.Size <= e.Limit }
 
 func (e *QueueError) Unwrap() error { return ErrQueueFull }
 

@@ -154,8 +154,13 @@ func (s *Stream) SendEncoded(ctx context.Context, frames ...[]byte) error {
 // Push sends the events as Send does, but never waits: if the queue has no room
 // for them nothing is sent, and the error is a [*QueueError]. By
 // Options.QueuePolicy that ends the stream, because its client is too slow, or
-// leaves it as it is. Events that together are larger than the queue never have
-// room: give those to Send.
+// leaves it as it is.
+//
+// Events that together are larger than the queue never have room, not even when
+// it is empty. [Disconnect] then ends the stream though its client is not slow;
+// with [Refuse] it goes on, and the same Push fails again however long one
+// waits. The error's Size is more than its Limit. Give such events to Send, or
+// raise Options.QueueLimit.
 func (s *Stream) Push(events ...*Event) error {
 	if err := s.ended(); err != nil {
 		return err
