@@ -45,7 +45,8 @@
 //  8. Slices given to Write and Send may be used again when they have returned; frames given to TrySend never.
 //  9. Nothing outlives the last connection: the epoll, the wheel and their goroutines end with it.
 //
-// Not promised: fairness between the messages of one peer, that a peer which is reset gets what was sent before, and that
+// Not promised: fairness between the messages of one peer, that bytes behind urgent data (MSG_OOB) are noticed before the next
+// ones come or the connection parks, that a peer which is reset gets what was sent before, and that
 // a net.Conn which somebody else closes is noticed before the next send, if it is parked.
 //
 // # Wires
@@ -89,12 +90,12 @@
 // is referenced for that long, so net.Conn.Close would wait. So CloseNow does not close but shuts the socket down, which the
 // peer and everybody who is blocked on it feel at once, and the reader closes when it is out. That is the state closing.
 //
-// One receive for a message is enough only if it is known to have emptied the socket. A receive that comes back short has
-// taken all the bytes there were, but the peer's end may have come along with them, and that one raises no event of its
-// own. So the socket is asked to tell with each receive what is left in it (TCP_INQ), and it counts the end as one. That
-// costs two thirds of what a receive that finds nothing costs. So a stay that goes on for more than some waits has the epoll of
-// the park watch for the peer's end alone, as an edge, and goes on with bare receives. Sockets that can't tell are received
-// from until they are empty, up to then.
+// One receive for a message is enough only if it is known to have emptied the socket. One that comes back short has taken all
+// the bytes there were (but for urgent data, see above), but the peer's end may have come along with them, and that one raises
+// no event of its own. So the socket is asked to tell with each receive what is left in it (TCP_INQ), and it counts the end as
+// one. That costs two thirds of what a receive that finds nothing costs. So a stay that goes on for more than some waits has the
+// epoll of the park watch for the peer's end alone, as an edge, and goes on with bare receives. Sockets that can't tell are
+// received from until they are empty: a receive from a Unix socket may also stop for other reasons than that.
 //
 // In the blocking form the caller's goroutine does the same, but each Pump is a RawConn.Read of its own, because the caller
 // wants to be out of it. Little lies on its stack while it waits, so that a goroutine which does nothing but read messages

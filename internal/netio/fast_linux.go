@@ -20,7 +20,7 @@ func (s *stay) bind() {
 func (s *stay) inside(fd uintptr) bool {
 	c := s.c
 	for {
-		if !s.recv(fd, c.inq == inqTold && !s.watched) {
+		if !s.recv(fd) {
 			return s.sleepyOrSettled()
 		}
 		if s.err != nil {
@@ -95,7 +95,7 @@ func newEar() *ear {
 		if s == nil {
 			return true
 		}
-		n, errno := sysRecvBare(s.c.cfg.faults, fd, s.takenAt)
+		n, _, errno := sysRecv(s.c.cfg.faults, fd, s.takenAt)
 		if errno == syscall.EAGAIN {
 			e.s = nil
 			s.nothing()
@@ -133,18 +133,22 @@ func (s *stay) heard(n int, e syscall.Errno) {
 func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd, s.one[:]) }
 
 // recv reports false if there was nothing.
-func (s *stay) recv(fd uintptr, inq bool) bool {
+func (s *stay) recv(fd uintptr) bool {
 	b, p := s.place(readSize)
-	return s.recvInto(fd, b, p, inq)
-}
-
-func (s *stay) recvInto(fd uintptr, b *buffer, p []byte, inq bool) bool {
 	c := s.c
-	n, more, e := sysRecv(c.cfg.faults, fd, b, p, inq)
-	if s.watched {
-		more = n == len(p) || c.is(flagEnded)
+	n, call := 0, "recvfrom"
+	var e syscall.Errno
+	switch f := c.cfg.faults; {
+	case s.watched:
+		n, s.more, e = sysRecv(f, fd, p)
+		s.more = s.more || c.is(flagEnded)
+	case c.inq == inqTold:
+		n, s.more, e = sysRecvInq(f, fd, b, p)
+		call = "recvmsg"
+	default:
+		n, _, e = sysRecv(f, fd, p)
+		s.more = true // until it finds nothing
 	}
-	s.more = more
 	switch {
 	case e == syscall.EAGAIN:
 		if s.room != nil || b != s.c.in {
@@ -155,7 +159,7 @@ func (s *stay) recvInto(fd uintptr, b *buffer, p []byte, inq bool) bool {
 		return false
 	case e != 0:
 		s.placed(b, 0)
-		s.err = c.sysErr("read", "recvmsg", e)
+		s.err = c.sysErr("read", call, e)
 	case n == 0:
 		s.placed(b, 0)
 		s.err = io.EOF

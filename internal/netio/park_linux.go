@@ -26,7 +26,7 @@ type parkingLot struct {
 	mu    sync.Mutex
 	slots []slot
 	free  []int32
-	woken int // times that a connection was found for an event
+	woken int // times that a parked connection was woken
 }
 
 // slot is what the kernel's event leads to. Its generation tells an event for the connection that is here now from one
@@ -137,11 +137,15 @@ func (p *parkingLot) run() {
 				return false
 			}
 			p.find(p.evs[:n])
+			woken := 0
 			for i, f := range p.wake[:n] {
-				if p.wake[i] = (found{}); f.c != nil {
-					f.c.woken(f.ended)
+				if p.wake[i] = (found{}); f.c != nil && f.c.woken(f.ended) {
+					woken++
 				}
 			}
+			p.mu.Lock()
+			p.woken += woken
+			p.mu.Unlock()
 		}
 	})
 }
@@ -154,8 +158,7 @@ func (p *parkingLot) find(evs []syscall.EpollEvent) {
 	for i, ev := range evs {
 		p.wake[i] = found{}
 		if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
-			p.wake[i] = found{s.c, ev.Events&^syscall.EPOLLIN != 0}
-			p.woken++
+			p.wake[i] = found{s.c, ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP) != 0}
 		}
 	}
 }
@@ -167,8 +170,8 @@ type found struct {
 }
 
 // woken starts a reader, or has the one that there is look: it may have received the last bytes without noticing that the
-// peer's end came with them.
-func (c *Conn) woken(ended bool) {
+// peer's end came with them. It reports whether it has started one.
+func (c *Conn) woken(ended bool) bool {
 	c.mu.Lock()
 	if ended {
 		c.flags.Or(flagEnded)
@@ -178,9 +181,11 @@ func (c *Conn) woken(ended bool) {
 		c.poke()
 	}
 	c.mu.Unlock()
-	if do&refused == 0 {
-		c.apply(do)
+	if do&refused != 0 {
+		return false
 	}
+	c.apply(do)
+	return true
 }
 
 // park gives the caller's reader role to the epoll; false: it was refused, and the caller still has it.

@@ -229,3 +229,24 @@ func TestWatchedParksAndWakes(t *testing.T) {
 		}
 	})
 }
+
+// A receive that is given less room than its buffer has does not look short.
+func TestWatchedGoesOnAfterFullReceives(t *testing.T) {
+	parkable(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		_, peer := echoServer(t, tr, l, false, func(g *Config) {
+			g.ParkAfter = time.Hour
+			g.faults = func(call sysCall, p []byte) ([]byte, syscall.Errno) {
+				if call == callRecv {
+					p = p[:1]
+				}
+				return p, 0
+			}
+		})
+		f := frame([]byte("word"))
+		for range 2 * watchAfter {
+			peer.Write(f)
+			mustReadFull(t, peer, make([]byte, len(f)))
+		}
+	})
+}

@@ -51,43 +51,11 @@ func tellInq(fd uintptr) bool {
 	return syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpInq, 1) == nil
 }
 
-// sysRecv receives into p with b's scratch memory. With inq, more is false only if nothing is left in the socket, not
-// even the peer's end: that one does not raise a second edge if it came with the bytes. Without, it is always true.
-func sysRecv(f faultFunc, fd uintptr, b *buffer, p []byte, inq bool) (n int, more bool, e syscall.Errno) {
+// sysRecv receives into p. full: all of p was filled, so that there may be more.
+func sysRecv(f faultFunc, fd uintptr, p []byte) (n int, full bool, e syscall.Errno) {
 	if f != nil {
 		if p, e = f(callRecv, p); e != 0 {
-			return 0, true, e
-		}
-	}
-	for {
-		var got uintptr
-		if inq {
-			s := &b.recv
-			s.iov.Base = &p[0]
-			s.iov.SetLen(len(p))
-			s.msg.Iov, s.msg.Iovlen = &s.iov, 1
-			s.msg.Control, s.msg.Controllen = &s.ctl[0], uint64(len(s.ctl))
-			got, _, e = syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), flagsRecv)
-			s.iov.Base = nil
-		} else {
-			got, _, e = syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), flagsRecv, 0, 0)
-		}
-		switch {
-		case e == syscall.EINTR:
-			continue
-		case e != 0:
-			return 0, true, e
-		}
-		raceReceive(fd)
-		return int(got), !inq || b.recv.left() != 0, 0
-	}
-}
-
-// sysRecvBare is sysRecv without the question what is left.
-func sysRecvBare(f faultFunc, fd uintptr, p []byte) (n int, e syscall.Errno) {
-	if f != nil {
-		if p, e = f(callRecv, p); e != 0 {
-			return 0, e
+			return 0, false, e
 		}
 	}
 	for {
@@ -95,10 +63,37 @@ func sysRecvBare(f faultFunc, fd uintptr, p []byte) (n int, e syscall.Errno) {
 		switch e {
 		case 0:
 			raceReceive(fd)
-			return int(got), 0
+			return int(got), int(got) == len(p), 0
 		case syscall.EINTR:
 		default:
-			return 0, e
+			return 0, false, e
+		}
+	}
+}
+
+// sysRecvInq is sysRecv of a socket that tells what is left, with b's scratch memory: more is false only if nothing is left
+// in it, not even the peer's end.
+func sysRecvInq(f faultFunc, fd uintptr, b *buffer, p []byte) (n int, more bool, e syscall.Errno) {
+	if f != nil {
+		if p, e = f(callRecv, p); e != 0 {
+			return 0, true, e
+		}
+	}
+	s := &b.recv
+	for {
+		s.iov.Base = &p[0]
+		s.iov.SetLen(len(p))
+		s.msg.Iov, s.msg.Iovlen = &s.iov, 1
+		s.msg.Control, s.msg.Controllen = &s.ctl[0], uint64(len(s.ctl))
+		got, _, e := syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), flagsRecv)
+		s.iov.Base = nil
+		switch e {
+		case 0:
+			raceReceive(fd)
+			return int(got), s.left() != 0, 0
+		case syscall.EINTR:
+		default:
+			return 0, true, e
 		}
 	}
 }
