@@ -3,6 +3,7 @@ package sse
 import (
 	"bytes"
 	"math"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -301,6 +302,10 @@ func fieldValue(v []byte) []byte {
 func (p *parser) appendData(v []byte) error {
 	if len(v) > p.maxEvent-len(p.name)-len(p.data) {
 		return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
+	}
+	if len(v) >= cap(p.data)-len(p.data) {
+		// append alone would grow a large event by a quarter at a time, and so move each byte four times.
+		p.data = slices.Grow(p.data, max(len(v)+1, len(p.data)))
 	}
 	p.data = append(p.data, v...)
 	return nil

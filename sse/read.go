@@ -56,7 +56,7 @@ func (e *LimitError) Error() string {
 // as soon as its blank line has been read; its Data belongs to the caller, for
 // ever. Small events that come together lie together in memory, though no part
 // of it is in two of them: one that is kept alone keeps up to 2 KiB for its Data
-// and 512 bytes for its ID.
+// and 512 bytes for its ID, and one that came in many reads up to twice its size.
 //
 // The sequence ends at the end of the stream. An event that is cut off there is
 // discarded without an error, as the standard demands; so an end in order does
