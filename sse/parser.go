@@ -3,7 +3,6 @@ package sse
 import (
 	"bytes"
 	"math"
-	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -36,7 +35,7 @@ type parser struct {
 	started bool   // no byte order mark can come any more
 
 	// The event in progress.
-	data    []byte // with an LF after each line
+	data    []byte // with an LF between its lines
 	only    []byte // instead, while lone: the value of the first data line, where it lies in the chunk
 	lone    bool
 	hasData bool
@@ -149,7 +148,7 @@ func (p *parser) parse(piece []byte, yield func(Event, error) bool) (bool, error
 func (p *parser) settle() {
 	if p.lone {
 		p.lone = false
-		p.data = append(append(p.data, p.only...), '\n')
+		p.data = append(p.data, p.only...)
 		p.only = nil
 	}
 }
@@ -194,6 +193,9 @@ func (p *parser) begin(piece []byte) error {
 		p.line = p.line[:0]
 	case len(p.line) > len("data:") && string(p.line[:5]) == "data:":
 		p.kind = lineData
+		if p.hasData {
+			p.data = append(p.data, '\n')
+		}
 		p.hasData = true
 		err := p.appendData(fieldValue(p.line[5:]))
 		p.line = p.line[:0]
@@ -234,9 +236,7 @@ func (p *parser) finish(piece []byte) (blank bool, err error) {
 	case lineSkipped:
 		return false, nil
 	case lineData:
-		err = p.appendData(line)
-		p.data = append(p.data, '\n')
-		return false, err
+		return false, p.appendData(line)
 	}
 	if len(line) == 0 {
 		return true, nil
@@ -262,7 +262,7 @@ func (p *parser) field(line []byte) error {
 		return p.dataLine(value)
 	case "event":
 		// The last LF is not part of the data, wherever the name comes.
-		if len(value) > p.maxEvent-max(0, p.dataLen()-1) {
+		if len(value) > p.maxEvent-p.dataLen() {
 			return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
 		}
 		if string(value) != p.lastName {
@@ -303,9 +303,9 @@ func (p *parser) appendData(v []byte) error {
 	if len(v) > p.maxEvent-len(p.name)-len(p.data) {
 		return &LimitError{Option: "MaxEvent", Limit: p.maxEvent}
 	}
-	if len(v) >= cap(p.data)-len(p.data) {
+	if n := len(p.data) + len(v); n > cap(p.data) {
 		// append alone would grow a large event by a quarter at a time, and so move each byte four times.
-		p.data = slices.Grow(p.data, max(len(v)+1, len(p.data)))
+		p.data = append(make([]byte, 0, max(n, 2*cap(p.data))), p.data...)
 	}
 	p.data = append(p.data, v...)
 	return nil
@@ -321,15 +321,14 @@ func (p *parser) dataLine(v []byte) error {
 		return nil
 	}
 	p.settle()
-	err := p.appendData(v)
 	p.data = append(p.data, '\n')
-	return err
+	return p.appendData(v)
 }
 
-// dataLen is the length of the data so far, with an LF after each line.
+// dataLen is the length of the data so far.
 func (p *parser) dataLen() int {
 	if p.lone {
-		return len(p.only) + 1
+		return len(p.only)
 	}
 	return len(p.data)
 }
@@ -365,7 +364,7 @@ func (p *parser) takeData() []byte {
 		copy(own, data)
 		return own
 	}
-	data := p.data[:len(p.data)-1]
+	data := p.data
 	if !utf8.Valid(data) {
 		return appendDecoded(nil, data)
 	}
