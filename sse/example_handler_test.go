@@ -17,11 +17,13 @@ import (
 func ExampleHandler() {
 	var mu sync.Mutex
 	viewers := map[*sse.Stream]struct{}{}
+	joined := make(chan struct{}, 1) // so that the example knows when its one client is there
 	group := sse.NewGroup(nil)
 	handler := sse.Handler(&sse.Options{Group: group}, func(s *sse.Stream, r *http.Request) sse.StreamEvents {
 		mu.Lock()
 		defer mu.Unlock()
 		viewers[s] = struct{}{}
+		joined <- struct{}{}
 		return sse.StreamEvents{Close: func(s *sse.Stream, err error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -45,6 +47,7 @@ func ExampleHandler() {
 	}
 	defer resp.Body.Close()
 
+	<-joined // which comes after the response's first bytes
 	publish("12.50")
 	for event, err := range sse.Read(resp.Body, nil) {
 		if err != nil {
