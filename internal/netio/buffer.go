@@ -1,6 +1,9 @@
 package netio
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // buffer is a piece of pooled memory. Its bytes from r to w are filled. Whoever holds the pointer owns it.
 type buffer struct {
@@ -104,27 +107,31 @@ func appended(b *buffer, head, body []byte) *buffer {
 // deep into a stack that shall stay small: these readers are about to wait, for long perhaps.
 var spares struct {
 	mu sync.Mutex
-	n  int
+	n  atomic.Int32 // how many; changed with mu held
 	b  [64]*buffer
 }
 
 // spare puts b, which is empty, aside; or to the collector, when there are enough.
 func (b *buffer) spare() {
 	spares.mu.Lock()
-	if spares.n < len(spares.b) && len(b.b) == readSize {
-		spares.b[spares.n] = b
-		spares.n++
+	if n := spares.n.Load(); int(n) < len(spares.b) && len(b.b) == readSize {
+		spares.b[n] = b
+		spares.n.Store(n + 1)
 	}
 	spares.mu.Unlock()
 }
 
-// spareBuffer returns a buffer of readSize.
+// spareBuffer returns a buffer of readSize, or nil. All readers come here for each message, so the lock, which they share,
+// is taken only when there is something.
 func spareBuffer() (b *buffer) {
+	if spares.n.Load() == 0 {
+		return nil
+	}
 	spares.mu.Lock()
-	if spares.n > 0 {
-		spares.n--
-		b = spares.b[spares.n]
-		spares.b[spares.n] = nil
+	if n := spares.n.Load(); n > 0 {
+		b = spares.b[n-1]
+		spares.b[n-1] = nil
+		spares.n.Store(n - 1)
 	}
 	spares.mu.Unlock()
 	return b

@@ -282,6 +282,9 @@ type sendOp struct {
 	e     syscall.Errno
 	state sendState
 	two   [2][]byte
+
+	joined *buffer         // what head, or head and body, were copied to; nil if that is small
+	small  [joinLimit]byte // the same for a little
 }
 
 var sendOps sync.Pool
@@ -298,6 +301,10 @@ func (c *Conn) newSend() *sendOp {
 
 func (op *sendOp) free() {
 	op.c, op.p, op.parts, op.n, op.e, op.two = nil, nil, nil, 0, 0, [2][]byte{}
+	if op.joined != nil {
+		op.joined.free()
+		op.joined = nil
+	}
 	sendOps.Put(op)
 }
 
@@ -334,23 +341,26 @@ const joinLimit = 2 << 10
 // a RawConn.Write would also contend for the lock of writers that wait.
 func (c *Conn) try(head, body []byte) (int, error) {
 	op := c.newSend()
-	var b *buffer
+	op.take(head, body)
+	return op.result(c.raw.Control(op.once))
+}
+
+// take makes head and body what is to be sent. It copies head, which may lie on the caller's stack.
+func (op *sendOp) take(head, body []byte) {
 	switch {
 	case len(head) == 0:
 		op.p = body
-	case len(body) == 0, len(head)+len(body) <= joinLimit, len(head) > joinLimit:
-		b = appended(nil, head, body) // also so that head may lie on the caller's stack
-		op.p = b.bytes()
+	case len(head)+len(body) <= joinLimit:
+		n := copy(op.small[:], head)
+		op.p = op.small[:n+copy(op.small[n:], body)]
+	case len(body) == 0, len(head) > joinLimit:
+		op.joined = appended(nil, head, body)
+		op.p = op.joined.bytes()
 	default:
-		b = appended(nil, head, nil)
-		op.two = [2][]byte{b.bytes(), body}
+		op.joined = appended(nil, head, nil)
+		op.two = [2][]byte{op.joined.bytes(), body}
 		op.parts = op.two[:]
 	}
-	err := c.raw.Control(op.once)
-	if b != nil {
-		b.free()
-	}
-	return op.result(err)
 }
 
 // tryFrames sends what the socket has room for of up to maxParts frames.

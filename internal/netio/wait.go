@@ -116,17 +116,23 @@ func (c *Conn) Flush(ctx context.Context) error {
 // direct sends head and body on the caller's goroutine. It has the writer role and gives it away. What it counts as sent in
 // the end is what was counted as accepted: the share.
 func (c *Conn) direct(ctx context.Context, head, body []byte) error {
-	size := len(head) + len(body)
-	share := c.share(size)
 	if c.wire != fast {
 		// One piece, so that TLS makes one record of it.
-		b := newBuffer(max(len(head), min(len(head)+len(body), writePiece)))
+		size := len(head) + len(body)
+		b := newBuffer(max(len(head), min(size, writePiece)))
 		b.w = copy(b.b, head)
 		k := copy(b.b[b.w:], body)
 		b.w += k
-		return c.directly(ctx, b, body[k:], share, false)
+		return c.directly(ctx, b, body[k:], c.share(size), false)
 	}
 	n, err := c.try(head, body)
+	return c.goOn(ctx, head, body, n, err)
+}
+
+// goOn is the rest of direct on the fast wire after an attempt.
+func (c *Conn) goOn(ctx context.Context, head, body []byte, n int, err error) error {
+	size := len(head) + len(body)
+	share := c.share(size)
 	switch {
 	case err != nil:
 		c.failed(err)

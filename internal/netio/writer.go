@@ -41,7 +41,15 @@ func (c *Conn) Write(ctx context.Context, head, body []byte) error {
 		c.sending = true
 		c.out += c.share(n)
 		c.mu.Unlock()
-		return c.direct(ctx, head, body)
+		if c.wire != fast {
+			return c.direct(ctx, head, body)
+		}
+		k, err := c.try(head, body)
+		if err == nil && k == n {
+			c.sent(c.share(n))
+			return nil
+		}
+		return c.goOn(ctx, head, body, k, err)
 	case fits:
 		c.enqueue(head, body)
 		return nil
