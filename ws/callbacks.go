@@ -41,8 +41,12 @@ func (c *Conn) run() {
 	c.net.Serve()
 }
 
-// tellWhole tells a message that has come in one frame, and reports how much of b that was.
-func (c *Conn) tellWhole(h header, b []byte, head int) (n int) {
+// tellWhole tells a message that b begins with if it has come whole, in one frame, and reports how much of b that was.
+func (c *Conn) tellWhole(b []byte) (n int) {
+	h, head := c.parser.whole(b)
+	if head == 0 {
+		return 0
+	}
 	n = head + int(h.length)
 	if err := c.parser.takeWhole(h, b[head:n]); err != nil {
 		c.deaf = true

@@ -21,17 +21,19 @@ import (
 // a *LimitError.
 type Conn struct {
 	// Immutable after newConn.
-	net    *netio.Conn // nil only in a Conn that was made by nobody; guards itself
-	cfg    *shared
-	events *Events // of a connection of Handler, else nil; written before the core is told to read
-	server bool
+	net     *netio.Conn // nil only in a Conn that was made by nobody; guards itself
+	cfg     *shared
+	events  *Events // of a connection of Handler, else nil; written before the core is told to read
+	server  bool
+	onWheel bool // the alarm is as coarse as the wheel
 
 	// The reading side, owned by who holds the network's reader role: Data and Room run there. msg is prepared by the
 	// goroutine that is about to pump, which is inside reads.
-	deaf   bool   // nothing further is parsed: the peer has closed, or broken the protocol
-	fed    uint32 // net.Activity of the last Data
-	parser parser
-	msg    incoming
+	deaf    bool         // nothing further is parsed: the peer has closed, or broken the protocol
+	fed     uint32       // net.Activity of the last Data
+	heardAt atomic.Int64 // of the pulse: when that was; not kept where nothing depends on it
+	parser  parser
+	msg     incoming
 
 	flags atomic.Uint32 // read without the lock, and changed under mu
 
@@ -58,6 +60,7 @@ const (
 	flagClosing    uint32 = 1 << iota // ending.why is set
 	flagDrained                       // messages are thrown away: a goroutine of this package reads in the place of a user's
 	flagUnanswered                    // of the pulse: nothing was heard since pinged
+	flagCounting                      // of the pulse: since or quiet may be set
 )
 
 // is reports whether the flag is set.
@@ -92,13 +95,15 @@ func newConn(nc net.Conn, server bool, subprotocol string, early []byte, cfg con
 		c.events = new(Events)
 	}
 	c.parser.fromClient, c.parser.limits = server, &c.cfg.parse
-	c.pulse.heard = c.now() // the handshake was a sign of life
 	c.net = netio.New(nc, (*protocol)(c), &c.cfg.net, early)
 	c.tellOpened()
-	if c.cfg.pingInterval > 0 {
+	if t := c.cfg.pingInterval; t > 0 {
+		now := c.now()
+		c.heardAt.Store(int64(now)) // the handshake was a sign of life
 		c.mu.Lock()
-		c.arm(c.pulse.heard + c.cfg.pingInterval)
+		c.arm(now + t)
 		c.mu.Unlock()
+		c.onWheel = c.net.OnWheel()
 	}
 	return c
 }
@@ -164,11 +169,8 @@ func (c *Conn) Context() context.Context {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// began is what now counts from: a Duration takes a third of a Time's memory.
-var began = time.Now()
-
-// now is a time by the monotonic clock, above 0 also in a testing/synctest bubble, where it is the year 2000.
-func (c *Conn) now() time.Duration { return time.Since(began) + 100*365*24*time.Hour }
+// now is a time by the monotonic clock.
+func (c *Conn) now() time.Duration { return netio.Now() }
 
 // ended returns the error that the connection is ending or has ended with, or nil.
 func (c *Conn) ended() error {

@@ -112,9 +112,9 @@ func (c *Conn) forgetPing(w *pingWaiter) {
 // keepalive sends a ping because the peer was silent. If the queue has no room even for that, the peer does not read,
 // and WriteTimeout judges it.
 func (c *Conn) keepalive() {
-	began := c.now()
+	fed := c.net.Activity()
 	if at, err := c.ping(nil); err == nil {
-		c.pinged(began, at)
+		c.pinged(fed, at)
 	}
 }
 

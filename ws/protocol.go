@@ -42,7 +42,29 @@ func (c *Conn) discards() bool { return c.is(flagClosing) || c.is(flagDrained) }
 func (p *protocol) Data(b []byte) (int, netio.Next) {
 	c := (*Conn)(p)
 	c.heard()
-	if c.events != nil || c.discards() || c.deaf || c.msg.want != wantWhole {
+	if c.discards() || c.deaf {
+		return c.parse(b)
+	}
+	if c.events != nil { // the short way of the callback form, which is not as deep as the other either
+		n := 0
+		for n < len(b) {
+			k := c.tellWhole(b[n:])
+			if n += k; k == 0 || c.deaf || c.discards() {
+				break
+			}
+		}
+		switch {
+		case n == 0:
+			return c.parse(b)
+		case n < len(b):
+			k, _ := c.parse(b[n:])
+			n += k
+		default:
+			c.waits(netio.More)
+		}
+		return n, netio.More
+	}
+	if c.msg.want != wantWhole {
 		return c.parse(b)
 	}
 	// The short way of the blocking form. It does not go deep into the stack: see makeRoom.
@@ -61,13 +83,15 @@ func (c *Conn) parse(b []byte) (n int, next netio.Next) {
 	next = netio.Quiet // unless a message is among it
 	for n < len(b) && !c.deaf {
 		discards := c.discards()
-		if h, k := c.parser.whole(b[n:]); k > 0 && !discards {
-			if c.events != nil {
+		if discards {
+		} else if c.events != nil {
+			if k := c.tellWhole(b[n:]); k > 0 {
 				next = netio.More
-				n += c.tellWhole(h, b[n:], k)
+				n += k
 				continue
 			}
-			if m := &c.msg; m.want == wantWhole {
+		} else if m := &c.msg; m.want == wantWhole {
+			if h, k := c.parser.whole(b[n:]); k > 0 {
 				if n += c.takeWhole(h, b[n:], k); m.got || m.grow > 0 {
 					c.waits(netio.Pause)
 					return n, netio.Pause

@@ -9,13 +9,13 @@ import (
 
 // pulse keeps account of what has been heard from the peer and when, so that one alarm can tell silence from
 // idleness. Times are a connection's now; 0 means never. Guarded by Conn.mu, as Conn.pingAt and midFrame are, which
-// are there to leave no gap.
+// are there to leave no gap. Conn.heardAt belongs to it, too, and lies where the reader passes anyway.
 //
 // Silence speaks against the peer only while somebody listens, so it is summed up over the reads: a handler that is
 // busy for a minute, or that reads with short timeouts, gets the right sum. Bytes of any kind end it. It is counted only
-// while something depends on it, an answer or the rest of a frame, so that a message costs one look at the clock.
+// while something depends on it, an answer or the rest of a frame, so that a message costs no look at the clock: when it
+// came is only noted to the tick of the wheel that the alarm lies on.
 type pulse struct {
-	heard     time.Duration // last bytes received
 	pinged    time.Duration // last ping of the keepalive
 	since     time.Duration // silence is counted since then
 	quiet     time.Duration // what was counted before
@@ -37,12 +37,20 @@ func (c *Conn) heard() {
 		return
 	}
 	c.fed = seen
-	now, p := c.now(), &c.pulse
-	c.mu.Lock()
-	p.heard, p.quiet, p.since, c.midFrame = now, 0, 0, false
-	if c.is(flagUnanswered) {
-		c.flags.And(^flagUnanswered)
+	switch {
+	case c.onWheel:
+		if now := int64(netio.Recently()); c.heardAt.Load() != now {
+			c.heardAt.Store(now)
+		}
+	case c.cfg.pingInterval > 0:
+		c.heardAt.Store(int64(c.now()))
 	}
+	if !c.midFrame && !c.is(flagUnanswered|flagCounting) { // after the activity, see pinged
+		return
+	}
+	c.mu.Lock()
+	c.pulse.quiet, c.pulse.since, c.midFrame = 0, 0, false
+	c.flags.And(^(flagUnanswered | flagCounting))
 	c.mu.Unlock()
 }
 
@@ -87,6 +95,7 @@ func (c *Conn) countSilence() {
 	now, p := c.now(), &c.pulse
 	if p.since == 0 {
 		p.since = now
+		c.flags.Or(flagCounting)
 	}
 	var due time.Duration
 	if c.is(flagUnanswered) && c.cfg.pongTimeout > 0 {
@@ -98,19 +107,26 @@ func (c *Conn) countSilence() {
 	c.arm(due)
 }
 
-// pinged is called when the network has accepted a ping of the keepalive, which began at that time. The answer may have
-// been quicker than this call.
-func (c *Conn) pinged(began time.Duration, at uint32) {
+// pinged is called when the network has accepted a ping of the keepalive, before which fed was the network's activity. The
+// answer may have been quicker than this call.
+func (c *Conn) pinged(fed, at uint32) {
 	p := &c.pulse
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.pinged = c.now()
-	if !c.is(flagUnanswered) && p.heard < began {
-		c.flags.Or(flagUnanswered)
-		p.quietThen, c.pingAt = p.silence(p.pinged), at
-		if c.listens() {
-			c.countSilence()
-		}
+	if c.is(flagUnanswered) {
+		return
+	}
+	// The reader counts the activity and then looks at the flag, without the lock; here it is the other way round. So one of
+	// the two sees the other.
+	c.flags.Or(flagUnanswered)
+	if c.net.Activity() != fed {
+		c.flags.And(^flagUnanswered)
+		return
+	}
+	p.quietThen, c.pingAt = p.silence(p.pinged), at
+	if c.listens() {
+		c.countSilence()
 	}
 }
 
@@ -136,6 +152,7 @@ func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool,
 	unanswered := c.is(flagUnanswered)
 	if p.since == 0 && (unanswered || c.midFrame) && c.listens() {
 		p.since = now // a read has begun while the ping was on its way here
+		c.flags.Or(flagCounting)
 	}
 	if _, sent := c.net.Position(); unanswered && int32(sent-c.pingAt) < 0 {
 		p.quietThen = p.silence(now) // it still waits behind what the peer does not take
@@ -146,7 +163,7 @@ func (c *Conn) verdict(now time.Duration) (dead, stalled *LimitError, ping bool,
 	if t := c.cfg.frameTimeout; t > 0 && c.midFrame && p.since != 0 && look(now+t-p.silence(now)) {
 		return nil, timeLimit("time that a frame makes no progress", "FrameTimeout", t, ClosePolicyViolation), false, 0
 	}
-	if t := c.cfg.pingInterval; t > 0 && look(max(p.heard, p.pinged)+t) {
+	if t := c.cfg.pingInterval; t > 0 && look(max(time.Duration(c.heardAt.Load()), p.pinged)+t) {
 		ping = true
 		look(now + t) // again, should this one never get its turn
 	}

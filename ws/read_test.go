@@ -327,7 +327,7 @@ func (p *peer) answerFrom() {
 // Nothing is allocated ahead of the bytes that have come but a little.
 func TestDeclaredLengthAllocatesNothing(t *testing.T) {
 	c, p := wire(t, true, func(o *AcceptOptions) { o.MessageLimit = 1 << 30 })
-	before := c.pulseHeard()
+	before := c.heardAt.Load()
 	p.send(p.header(opBinary, true, 1<<30), []byte("abc"))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -335,7 +335,7 @@ func TestDeclaredLengthAllocatesNothing(t *testing.T) {
 		defer close(done)
 		c.Read(ctx)
 	}()
-	for c.pulseHeard() == before { // until the bytes are there
+	for c.heardAt.Load() == before { // until the bytes are there
 		runtime.Gosched()
 	}
 	cancel()
@@ -343,12 +343,6 @@ func TestDeclaredLengthAllocatesNothing(t *testing.T) {
 	if n := cap(c.msg.dst); n > 2*maxAhead {
 		t.Errorf("%d bytes for 3", n)
 	}
-}
-
-func (c *Conn) pulseHeard() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pulse.heard
 }
 
 func TestOneByteReads(t *testing.T) {
