@@ -9,7 +9,6 @@ import (
 type buffer struct {
 	b    []byte // of one of the classes, or of any size above the largest
 	r, w int
-	recv recvState // what receiving into it needs
 }
 
 // readSize is the class that is read into. 8 KiB holds a hundred small messages, and is read in less time than a

@@ -31,7 +31,7 @@ type Conn struct {
 	// As the last group, and here because there is room: a crowd of idle connections has little but these structs.
 	tlsMore bool // tls.Conn may hold further records
 	noPark  bool // the epoll refused the socket
-	inq     inq
+	tcp     bool // a receive that comes back short has emptied the socket
 
 	// Guarded by mu, which is never held across a call that can wait, nor across one of the Protocol.
 	mu sync.Mutex
@@ -105,6 +105,7 @@ func (c *Conn) chooseWire() {
 	switch s := under.(type) {
 	case *net.TCPConn:
 		raw, err = s.SyscallConn()
+		c.tcp = true
 	case *net.UnixConn:
 		raw, err = s.SyscallConn()
 	default:
@@ -116,15 +117,6 @@ func (c *Conn) chooseWire() {
 	c.raw, c.wire = raw, w
 	c.tlsMore = w == overTLS // the handshake may have brought the first records
 }
-
-// inq says whether the socket tells what is left in it.
-type inq uint8
-
-const (
-	inqUnknown inq = iota
-	inqTold
-	inqNever // it is no TCP socket
-)
 
 // LocalAddr is that of the net.Conn.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }

@@ -12,23 +12,20 @@ const (
 	maxParts = 1
 )
 
-type (
-	faultFunc func()
-	recvState struct{}
-)
+type faultFunc func()
 
 var errNoFast = errors.New("netio: no fast path on this system")
 
 var shutWrite, shutBoth = func(uintptr) {}, func(uintptr) {}
 
-func (s *stay) bind()   {}
-func (c *Conn) askInq() {}
+func (s *stay) bind() {}
 
 func (c *Conn) receiveFast(s *stay) *stay       { s.err = errNoFast; return s }
 func (c *Conn) receiveTLS(*stay) error          { return errNoFast }
 func (c *Conn) try(_, _ []byte) (int, error)    { return 0, errNoFast }
 func (c *Conn) tryFrames([][]byte) (int, error) { return 0, errNoFast }
 func (c *Conn) writeFast([]byte) (int, error)   { return 0, errNoFast }
+func (c *Conn) attend(*stay) bool               { return false }
 func (c *Conn) canPark() bool                   { return false }
 func (c *Conn) park() bool                      { return false }
 func leaveLot(*Conn)                            {}

@@ -11,67 +11,88 @@ import (
 )
 
 func (s *stay) bind() {
+	s.drainInside = func(fd uintptr) { s.drain(fd) }
 	s.readInside, s.peek = s.inside, s.readable
 }
 
-// inside is the callback form's whole activity: it runs in one RawConn.Read from the first byte after a silence to the
-// next silence, and the protocol runs in it. False means wait. A wait needs no receive that fails first: an edge that
-// comes after the last receive is latched in the runtime's poller until the wait that follows.
-func (s *stay) inside(fd uintptr) bool {
+// drain receives, and has the protocol consume, until the socket is empty or somebody wants the reader outside.
+func (s *stay) drain(fd uintptr) (dry bool) {
 	c := s.c
-	for {
-		if !s.recv(fd) {
-			return s.sleepyOrSettled()
-		}
+	for s.recv(fd) {
 		if s.err != nil {
-			return true
+			return false
 		}
 		s.feed()
-		if c.is(flagCorked) || c.is(flagMore) {
+		if c.is(flagCorked | flagMore) {
 			c.uncorkIn(fd)
 		}
 		if s.next == Pause || c.is(flagAttention) {
-			return true
+			return false
 		}
 		if !s.more {
-			if s.parks && s.waits < watchAfter {
-				s.watchSoon(fd)
-			}
-			return s.sleepyOrSettled()
+			return true
 		}
 	}
+	return true
 }
 
-// watchAfter is how many waits a stay makes before it has the epoll watch for the peer's end, and no longer asks with each
-// receive.
-const watchAfter = 16
-
-func (s *stay) watchSoon(fd uintptr) {
-	if s.waits++; s.waits == watchAfter {
-		s.watched = s.c.watchEnd(fd)
-	}
-}
-
-// askInq is called once before the callback form begins: the blocking one does not need it.
-func (c *Conn) askInq() {
-	if c.wire != fast || c.inq != inqUnknown {
-		return
-	}
-	c.inq = inqNever
-	_ = c.raw.Control(func(fd uintptr) { // it fails if the socket is closed, and then so will the receive
-		if tellInq(fd) {
-			c.inq = inqTold
-		}
-	})
-}
-
-// sleepyOrSettled says whether to leave for the park, and prepares for a wait if not.
-func (s *stay) sleepyOrSettled() bool {
-	if s.sleepy() {
+// inside is the whole activity of a callback form that has no park: one RawConn.Read from the first byte on, in which the
+// protocol runs. False means wait. A wait needs no receive that fails first: an edge that comes after the last receive
+// is latched in the runtime's poller until the wait that follows.
+func (s *stay) inside(fd uintptr) bool {
+	if !s.drain(fd) {
 		return true
 	}
 	s.settle()
 	return false
+}
+
+// attend is a turn of the callback form: it receives until there is nothing more, and parks. Whoever calls it has the role, and
+// has looked at the state. It reports true if it still has the role, because the epoll would not take the socket.
+func (c *Conn) attend(s *stay) bool {
+	for {
+		err := c.raw.Control(s.drainInside)
+		if err == nil {
+			err = s.err
+		}
+		if err != nil {
+			s.err = nil
+			c.receiveFailed(err)
+			return false
+		}
+		pause := s.next == Pause
+		dry := !pause && !s.more
+		if dry {
+			s.settle()
+		}
+		c.mu.Lock()
+		do := refused
+		switch {
+		case pause:
+			s.next = More
+			do = c.step(evPause)
+		case dry && c.added:
+			do = c.step(evIdle)
+		case dry: // for the first time
+			c.mu.Unlock()
+			if c.park() {
+				return false
+			}
+			if s.parks = c.canPark(); !s.parks {
+				return true
+			}
+			c.mu.Lock()
+		}
+		goOn := do&refused != 0
+		left := goOn && !c.looks(s)
+		c.mu.Unlock()
+		if left {
+			c.leave()
+		}
+		if left || !goOn {
+			return false
+		}
+	}
 }
 
 // ear is what a Pump waits with. It is pooled, so that its function is made once, and small, because it lasts as long as
@@ -136,19 +157,10 @@ func (s *stay) readable(fd uintptr) bool { return sysReadable(s.c.cfg.faults, fd
 func (s *stay) recv(fd uintptr) bool {
 	b, p := s.place(readSize)
 	c := s.c
-	n, call := 0, "recvfrom"
-	var e syscall.Errno
-	switch f := c.cfg.faults; {
-	case s.watched:
-		n, s.more, e = sysRecv(f, fd, p)
-		s.more = s.more || c.is(flagEnded)
-	case c.inq == inqTold:
-		n, s.more, e = sysRecvInq(f, fd, b, p)
-		call = "recvmsg"
-	default:
-		n, _, e = sysRecv(f, fd, p)
-		s.more = true // until it finds nothing
-	}
+	n, full, e := sysRecv(c.cfg.faults, fd, p)
+	// The peer's end may have come with the last bytes, and then they were all that was told. The epoll tells of the end by
+	// itself; otherwise only a receive that finds it does.
+	s.more = full || !c.tcp || !s.parks || c.is(flagEnded)
 	switch {
 	case e == syscall.EAGAIN:
 		if s.room != nil || b != s.c.in {
@@ -159,7 +171,7 @@ func (s *stay) recv(fd uintptr) bool {
 		return false
 	case e != 0:
 		s.placed(b, 0)
-		s.err = c.sysErr("read", call, e)
+		s.err = c.sysErr("read", "recvfrom", e)
 	case n == 0:
 		s.placed(b, 0)
 		s.err = io.EOF

@@ -43,7 +43,6 @@ func (f fault) at(k int, calls *atomic.Int32) faultFunc {
 func TestRawCallsThatFail(t *testing.T) {
 	const always = 1 << 30
 	faults := []fault{
-		{name: "receive would block", call: callRecv, times: 1, errno: syscall.EAGAIN},
 		{name: "receive one byte", call: callRecv, times: 1, cut: 1},
 		{name: "receive always one byte", call: callRecv, times: always, cut: 1},
 		{name: "receive reset", call: callRecv, times: 1, errno: syscall.ECONNRESET, fatal: true},
@@ -70,7 +69,7 @@ func TestRawCallsThatFail(t *testing.T) {
 			}
 			for _, blocking := range []bool{false, true} {
 				if blocking && f.errno == syscall.EAGAIN && f.call != callSend {
-					continue // no system does that; the callback form is told by the park
+					continue // no system does that while there is something
 				}
 				t.Run(fmt.Sprintf("%s/%s/blocking=%v", tr.name, f.name, blocking), func(t *testing.T) {
 					noLeaks(t)

@@ -4,6 +4,7 @@ package netio
 
 import (
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 )
@@ -15,19 +16,25 @@ type ticket struct {
 	gen  uint32
 }
 
-// parkingLot is the one epoll in which all silent connections of the process lie. It is itself a file that the runtime's
-// poller can wait for, so it costs one goroutine and no thread.
+// parkingLot is the one epoll in which all connections of the process lie that wait for their peers. It is itself a file that
+// the runtime's own poller waits for, so it costs no thread, and a goroutine or two: see crew.
 type parkingLot struct {
-	f    *os.File
-	raw  syscall.RawConn
-	evs  [128]syscall.EpollEvent
-	wake [128]found
+	f     *os.File
+	raw   syscall.RawConn
+	begin func(fd uintptr) bool // of poll
+	evs   [eventsAtOnce]syscall.EpollEvent
+	n     int  // how many of evs
+	quick bool // poll need not wait for them
 
 	mu    sync.Mutex
 	slots []slot
 	free  []int32
 	woken int // times that a parked connection was woken
+	crew
 }
+
+// eventsAtOnce is how many events are taken from the epoll with one call.
+const eventsAtOnce = 128
 
 // slot is what the kernel's event leads to. Its generation tells an event for the connection that is here now from one
 // for a connection that was.
@@ -56,7 +63,8 @@ func enterLot(c *Conn) (*parkingLot, ticket, error) {
 			return nil, ticket{}, err
 		}
 		lot.parkingLot = p
-		go p.run()
+		p.mu.Lock()
+		p.call()
 	}
 	lot.users++
 	t := lot.take(c)
@@ -75,7 +83,8 @@ func leaveLot(c *Conn) {
 	c.place = 0
 	lot.users--
 	if lot.users == 0 {
-		_ = lot.f.Close() // ends run
+		_ = lot.f.Close() // throws out who polls
+		lot.dismiss()
 		lot.parkingLot = nil
 	}
 }
@@ -90,6 +99,8 @@ func newLot() (*parkingLot, error) {
 		return nil, os.NewSyscallError("setnonblock", err)
 	}
 	p := &parkingLot{f: os.NewFile(uintptr(fd), "epoll")}
+	p.begin = p.look
+	p.idle = make([]*hand, 0, runtime.GOMAXPROCS(0))
 	p.raw, err = p.f.SyscallConn()
 	return p, err
 }
@@ -124,43 +135,31 @@ func (p *parkingLot) give(place int32) {
 	p.free = append(p.free, place)
 }
 
-// run hands every connection of which the epoll reports something to a goroutine of its own. It ends when the file is
-// closed. It never calls the protocol.
-func (p *parkingLot) run() {
-	_ = p.raw.Read(func(fd uintptr) bool {
-		for {
-			n, err := syscall.EpollWait(int(fd), p.evs[:], 0)
-			if err == syscall.EINTR {
-				continue
-			}
-			if n <= 0 {
-				return false
-			}
-			p.find(p.evs[:n])
-			woken := 0
-			for i, f := range p.wake[:n] {
-				if p.wake[i] = (found{}); f.c != nil && f.c.woken(f.ended) {
-					woken++
-				}
-			}
-			p.mu.Lock()
-			p.woken += woken
-			p.mu.Unlock()
-		}
-	})
+// poll waits until the epoll reports something, and fails when the file is closed. It is called by one goroutine at a time.
+func (p *parkingLot) poll() error {
+	if p.quick { // it was so the last time, too: whoever else has something to do is let in
+		runtime.Gosched()
+	}
+	p.n, p.quick = 0, true
+	return p.raw.Read(p.begin)
 }
 
-// find puts the connections that evs lead to into wake. An event that was on its way while its connection ended, and
-// another perhaps took its place, leads to nobody.
-func (p *parkingLot) find(evs []syscall.EpollEvent) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, ev := range evs {
-		p.wake[i] = found{}
-		if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
-			p.wake[i] = found{s.c, ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP) != 0}
-		}
+// look is the callback of poll. Every poll begins with it, so what was reported and not taken by the last one is seen.
+func (p *parkingLot) look(fd uintptr) bool {
+	if p.n = sysEpollWait(fd, p.evs[:]); p.n > 0 {
+		return true
 	}
+	p.quick = false
+	return false
+}
+
+// find returns the connection that the event leads to. An event that was on its way while its connection ended, and another
+// perhaps took its place, leads to nobody. p.mu is held.
+func (p *parkingLot) find(ev *syscall.EpollEvent) found {
+	if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
+		return found{s.c, ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP) != 0}
+	}
+	return found{}
 }
 
 // found is what an event leads to.
@@ -169,22 +168,23 @@ type found struct {
 	ended bool // the peer has ended its direction, or is gone
 }
 
-// woken starts a reader, or has the one that there is look: it may have received the last bytes without noticing that the
-// peer's end came with them. It reports whether it has started one.
-func (c *Conn) woken(ended bool) bool {
+// wakes takes the reader role of a connection of which the epoll has told something. If somebody else has it, or nobody is
+// to read now, then whoever reads next, or has begun, is told to look at what has come: the epoll will not tell again. s is
+// what to read with.
+func (f found) wakes(s *stay) bool {
+	c := f.c
 	c.mu.Lock()
-	if ended {
+	defer c.mu.Unlock()
+	if f.ended {
 		c.flags.Or(flagEnded)
 	}
-	do := c.step(evWake)
-	if do&refused != 0 && ended && c.reader == busy {
-		c.poke()
-	}
-	c.mu.Unlock()
-	if do&refused != 0 {
+	if c.step(evWake)&refused != 0 {
+		c.flags.Or(flagAttention)
 		return false
 	}
-	c.apply(do)
+	if s != nil {
+		c.looks(s)
+	}
 	return true
 }
 
@@ -193,6 +193,9 @@ func (c *Conn) woken(ended bool) bool {
 // The state changes first, so that whoever the epoll wakes finds it parked. What has come since the last receive is seen
 // by the kernel while it arms, and reported at once. Control has both descriptors referenced: they can't be closed, and
 // so not be another's, for as long as the call takes.
+//
+// A bare socket is armed once and for all, for edges. What comes between its last receive and its park was told to the
+// reader, as attention, and keeps it from parking.
 func (c *Conn) park() bool {
 	p, t, err := enterLot(c)
 	if err != nil {
@@ -214,36 +217,16 @@ func (c *Conn) park() bool {
 		return false
 	}
 	ev := t.event(syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT)
+	if c.wire == fast {
+		ev = t.event(syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31) // EPOLLET
+	}
 	// If either Control fails, the connection has ended meanwhile, by somebody who has seen it parked.
 	_ = c.raw.Control(func(fd uintptr) {
-		_ = p.raw.Control(func(epfd uintptr) { err = syscall.EpollCtl(int(epfd), op, int(fd), &ev) })
+		_ = p.raw.Control(func(epfd uintptr) { err = sysEpollCtl(c.cfg.faults, epfd, op, fd, &ev) })
 	})
 	if err != nil { // no room in the epoll
 		c.unparked()
 	}
-	return true
-}
-
-// watchEnd has the epoll tell when the peer ends its direction, also if it has by now: as an edge, of which the park is rid
-// when it arms for itself. fd is the socket's, and referenced. The caller has the reader role.
-func (c *Conn) watchEnd(fd uintptr) bool {
-	p, t, err := enterLot(c)
-	if err != nil {
-		return false
-	}
-	op := syscall.EPOLL_CTL_MOD
-	c.mu.Lock()
-	if !c.added {
-		op = syscall.EPOLL_CTL_ADD
-	}
-	c.mu.Unlock()
-	ev := t.event(syscall.EPOLLRDHUP | 1<<31) // EPOLLET
-	if controlled := p.raw.Control(func(epfd uintptr) { err = syscall.EpollCtl(int(epfd), op, int(fd), &ev) }); controlled != nil || err != nil {
-		return false
-	}
-	c.mu.Lock()
-	c.added = true
-	c.mu.Unlock()
 	return true
 }
 
@@ -256,7 +239,7 @@ func (c *Conn) unparked() {
 	c.mu.Lock()
 	do := c.step(evWake)
 	if do&refused == 0 {
-		c.noPark = true
+		c.noPark, c.added = true, false
 	}
 	c.mu.Unlock()
 	if do&refused == 0 {

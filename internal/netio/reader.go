@@ -14,22 +14,23 @@ import (
 type stay struct {
 	c *Conn
 
-	readInside func(fd uintptr) bool
-	peek       func(fd uintptr) bool
-	one        [1]byte // for peek
+	drainInside func(fd uintptr)
+	readInside  func(fd uintptr) bool
+	peek        func(fd uintptr) bool
+	one         [1]byte // for peek
 
 	parks   bool   // the silence of this stay ends in the park
 	discard bool   // the connection is finishing: input is thrown away
 	next    Next   // the protocol's last word
 	more    bool   // the wire may hold more: the last receive did not empty it
-	quiet   bool   // nothing but quiet input so far
-	fed     bool   // there was input
-	window  uint8  // how long a silence has to be: parkAfter >> window
-	waits   uint8  // of the fast wire's callback form, counted up to watchAfter
-	watched bool   // the epoll watches for the peer's end
-	seen    uint32 // Activity that the idle deadline shall find, for a park
 	room    []byte // the protocol's own memory, filled by the last receive
 	err     error  // of the last receive
+
+	// Over TLS.
+	quiet  bool   // nothing but quiet input so far
+	fed    bool   // there was input
+	window uint8  // how long a silence has to be: parkAfter >> window
+	seen   uint32 // Activity that the idle deadline shall find, for a park
 
 	// Of a Pump of the fast wire.
 	taken   *buffer // where the next bytes go
@@ -55,8 +56,12 @@ func (c *Conn) newStay(parks bool) *stay {
 }
 
 func (s *stay) free() {
-	*s = stay{readInside: s.readInside, peek: s.peek}
+	s.reset()
 	stays.Put(s)
+}
+
+func (s *stay) reset() {
+	*s = stay{drainInside: s.drainInside, readInside: s.readInside, peek: s.peek}
 }
 
 // Serve is the callback form: from now on the core reads, on a goroutine of its own while the peer is active and on none
@@ -64,12 +69,12 @@ func (s *stay) free() {
 func (c *Conn) Serve() {
 	c.mu.Lock()
 	do := c.step(evServe)
+	told := c.wire == fast && c.added // what is there was told before, and will not be told again
 	c.mu.Unlock()
 	if do&refused != 0 {
 		return
 	}
-	c.askInq()
-	if c.canPark() && c.in == nil && !c.tlsMore && c.park() {
+	if c.canPark() && c.in == nil && !c.tlsMore && !told && c.park() {
 		return // a new connection needs no goroutine before its first bytes
 	}
 	c.apply(do)
@@ -126,6 +131,9 @@ func (c *Conn) visit(s *stay) bool {
 		c.leave()
 		return false
 	}
+	if c.wire == fast && s.parks {
+		return c.attend(s)
+	}
 	if c.wire == fast {
 		err := c.raw.Read(s.readInside)
 		if err == nil {
@@ -150,7 +158,21 @@ var errQuiet = errors.New("netio: quiet")
 func (c *Conn) admit(s *stay) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flags.And(^flagAttention)
+	if !c.looks(s) {
+		return false
+	}
+	if c.wire != fast || !s.parks { // attend does not wait
+		c.armDeadline(s)
+		c.inWire = true
+	}
+	return true
+}
+
+// looks is admit's look at the state. c.mu is held.
+func (c *Conn) looks(s *stay) bool {
+	if c.is(flagAttention) {
+		c.flags.And(^flagAttention)
+	}
 	if c.life >= closing {
 		return false
 	}
@@ -161,8 +183,6 @@ func (c *Conn) admit(s *stay) bool {
 			c.in = nil
 		}
 	}
-	c.armDeadline(s)
-	c.inWire = true
 	return true
 }
 
@@ -213,15 +233,20 @@ func (c *Conn) back(s *stay, err error) bool {
 		}
 		c.mu.Unlock()
 		return true
-	case err == io.EOF:
-		c.mu.Unlock()
-		c.inputEnded(err)
-		return false
 	}
 	c.mu.Unlock()
+	c.receiveFailed(err)
+	return false
+}
+
+// receiveFailed is a reader's last act.
+func (c *Conn) receiveFailed(err error) {
+	if err == io.EOF {
+		c.inputEnded(err)
+		return
+	}
 	c.CloseNow(err)
 	c.leave()
-	return false
 }
 
 // leave gives the role up for good. It is the last of a core's reader; the protocol hears of the end here.

@@ -3,7 +3,6 @@
 package netio
 
 import (
-	"encoding/binary"
 	"syscall"
 	"unsafe"
 )
@@ -18,9 +17,6 @@ const canFast = true
 const (
 	flagsSend = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	flagsRecv = syscall.MSG_DONTWAIT
-
-	// tcpInq is TCP_INQ of linux/tcp.h, as an option and as a control message: how much is left after a receive.
-	tcpInq = 36
 
 	// maxParts is how many slices one sendmsg takes.
 	maxParts = 64
@@ -37,19 +33,8 @@ const (
 	callRecv sysCall = iota
 	callPeek
 	callSend
+	callArm // of the epoll, without a slice
 )
-
-// recvState is the scratch memory of a receive.
-type recvState struct {
-	msg syscall.Msghdr
-	iov syscall.Iovec
-	ctl [32]byte // one control message with an int32
-}
-
-// tellInq asks for what is left with every receive. Other sockets than TCP can't say it.
-func tellInq(fd uintptr) bool {
-	return syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpInq, 1) == nil
-}
 
 // sysRecv receives into p. full: all of p was filled, so that there may be more.
 func sysRecv(f faultFunc, fd uintptr, p []byte) (n int, full bool, e syscall.Errno) {
@@ -69,42 +54,6 @@ func sysRecv(f faultFunc, fd uintptr, p []byte) (n int, full bool, e syscall.Err
 			return 0, false, e
 		}
 	}
-}
-
-// sysRecvInq is sysRecv of a socket that tells what is left, with b's scratch memory: more is false only if nothing is left
-// in it, not even the peer's end.
-func sysRecvInq(f faultFunc, fd uintptr, b *buffer, p []byte) (n int, more bool, e syscall.Errno) {
-	if f != nil {
-		if p, e = f(callRecv, p); e != 0 {
-			return 0, true, e
-		}
-	}
-	s := &b.recv
-	for {
-		s.iov.Base = &p[0]
-		s.iov.SetLen(len(p))
-		s.msg.Iov, s.msg.Iovlen = &s.iov, 1
-		s.msg.Control, s.msg.Controllen = &s.ctl[0], uint64(len(s.ctl))
-		got, _, e := syscall.RawSyscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), flagsRecv)
-		s.iov.Base = nil
-		switch e {
-		case 0:
-			raceReceive(fd)
-			return int(got), s.left() != 0, 0
-		case syscall.EINTR:
-		default:
-			return 0, true, e
-		}
-	}
-}
-
-// left reads the control message of the last receive; -1 if there was none.
-func (s *recvState) left() int32 {
-	const head = 16 // a struct cmsghdr: length, level, type
-	if s.msg.Controllen < head+4 || binary.NativeEndian.Uint32(s.ctl[8:]) != syscall.IPPROTO_TCP || binary.NativeEndian.Uint32(s.ctl[12:]) != tcpInq {
-		return -1
-	}
-	return int32(binary.NativeEndian.Uint32(s.ctl[head:]))
 }
 
 // sysReadable says whether a receive would return at once, with bytes, the end or an error. It looks into p.
@@ -183,6 +132,30 @@ func sysSendParts(f faultFunc, fd uintptr, s *sendState, parts [][]byte) (n int,
 	}
 	clear(s.parts[:used]) // they would keep the slices alive
 	return n, e
+}
+
+// sysEpollWait takes what the epoll has to report, without waiting.
+func sysEpollWait(fd uintptr, evs []syscall.EpollEvent) int {
+	for {
+		n, _, e := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&evs[0])), uintptr(len(evs)), 0, 0, 0)
+		switch e {
+		case 0:
+			return int(n)
+		case syscall.EINTR:
+		default:
+			return 0
+		}
+	}
+}
+
+// sysEpollCtl has the epoll watch a socket.
+func sysEpollCtl(f faultFunc, epfd uintptr, op int, fd uintptr, ev *syscall.EpollEvent) error {
+	if f != nil {
+		if _, e := f(callArm, nil); e != 0 {
+			return e
+		}
+	}
+	return syscall.EpollCtl(int(epfd), op, int(fd), ev)
 }
 
 // sysShutdown ends one or both directions at once, without releasing the descriptor.
