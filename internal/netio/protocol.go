@@ -31,8 +31,8 @@ type Next uint8
 const (
 	// More goes on reading.
 	More Next = iota
-	// Quiet goes on reading, too, but these bytes were not worth staying awake for: a connection that they woke from
-	// its park goes back there at once. For answers to a keepalive.
+	// Quiet goes on reading, too, but these bytes were not worth staying awake for: a connection over TLS that they woke from
+	// its park goes back there at once, as others always do. For answers to a keepalive.
 	Quiet
 	// Pause gives the reader role back: nothing is received until Resume or Pump, so the peer will feel it.
 	Pause
@@ -63,7 +63,8 @@ type Config struct {
 	HearOut time.Duration
 	// InputLimit bounds the bytes that a Protocol leaves over. 0 or less: 64 KiB.
 	InputLimit int
-	// ParkAfter is the silence after which a connection gives up its goroutine. 0: 2 s; negative: never.
+	// ParkAfter is the silence after which a connection over TLS gives up its goroutine. A bare socket has none. 0: 2 s;
+	// negative: each keeps one.
 	ParkAfter time.Duration
 	// Portable chooses the portable twin where the fast path would be taken.
 	Portable bool

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// stay is one goroutine's hold of the reader role. It is pooled, so that its bound methods are made once.
+// stay is one goroutine's hold of the reader role. It is used again, so that its bound methods are made once.
 type stay struct {
 	c *Conn
 
@@ -64,17 +64,16 @@ func (s *stay) reset() {
 	*s = stay{drainInside: s.drainInside, readInside: s.readInside, peek: s.peek}
 }
 
-// Serve is the callback form: from now on the core reads, on a goroutine of its own while the peer is active and on none
-// while it is silent. After a pause it goes on. It does nothing while somebody reads, and never waits.
+// Serve is the callback form: from now on the core reads, on goroutines of its own, and none belongs to a connection whose peer is
+// silent. After a pause it goes on. It does nothing while somebody reads, and never waits.
 func (c *Conn) Serve() {
 	c.mu.Lock()
 	do := c.step(evServe)
-	told := c.wire == fast && c.added // what is there was told before, and will not be told again
 	c.mu.Unlock()
 	if do&refused != 0 {
 		return
 	}
-	if c.canPark() && c.in == nil && !c.tlsMore && !told && c.park() {
+	if c.canPark() && c.in == nil && !c.tlsMore && c.park() {
 		return // a new connection needs no goroutine before its first bytes
 	}
 	c.apply(do)
