@@ -71,12 +71,13 @@
 // Close exactly once and last; they may block and may call any method, because Close and Ping do not wait there. An
 // event that panics ends its connection alone.
 //
-// In this form an idle connection over TCP or TLS has neither a goroutine nor a buffer, on Linux (amd64 and arm64): it
-// costs some 1.6 KB of the process's memory, of which what Go has for any socket is half, and over TLS some 9 KB,
-// most of it crypto/tls's. Over TCP a busy one has none either: a few goroutines read for all connections and run their
-// events, and one more for each event that blocks. Elsewhere, and over what is no bare socket, a goroutine stays with each connection. In
-// blocking form a goroutine waits in Read, with its stack: some 4.2 KB in all for one of its own (see Detach) that does
-// little but read and write, and 14 KB for the handler's, which has net/http's stack and buffers.
+// In this form an idle connection over TCP or TLS has neither a goroutine nor a buffer, on Linux (amd64 and arm64):
+// it costs some 1.6 KB of the process's memory, of which what Go has for any socket is half, and over TLS some 9 KB,
+// most of it crypto/tls's. Over TCP a busy one has none either: a few goroutines read for all connections and run
+// their events, and one more for each event that blocks. Elsewhere, and over what is no bare socket, a goroutine
+// stays with each connection. In blocking form a goroutine waits in Read, with its stack: some 4.2 KB in all for one
+// of its own (see Detach) that does little but read and write, and 14 KB for the handler's, which has net/http's
+// stack and buffers.
 //
 // # What is promised
 //
