@@ -16,7 +16,9 @@ import (
 // The events of one stream come in this order: Open first, Leave at most once,
 // and Close exactly once and last, also when one of the others has panicked.
 // Leave may come while Open is still running; Close waits for both. An event may
-// block for as long as it likes without harm to other streams.
+// block for as long as it likes without harm to other streams. The goroutines on
+// which events run may be shared with other streams: what an event does to its
+// own, by runtime.LockOSThread or pprof.SetGoroutineLabels, it has to undo.
 //
 // An event that panics ends its stream at once. The panic is logged as net/http
 // logs that of a handler: by the http.Server's ErrorLog, and not at all for

@@ -13,7 +13,8 @@ import (
 // came, and Close exactly once and last, also when Open, Message or Pong has panicked. The next one comes when the one
 // before has returned. Each connection has its own order, so an event may block for as long as it likes without harm
 // to other connections; meanwhile its own peer waits: nothing is read from it, its pings are not answered, and its
-// silence does not count against it.
+// silence does not count against it. The goroutines on which events run are shared with other connections: what an event
+// does to its own, by runtime.LockOSThread or pprof.SetGoroutineLabels, it has to undo.
 //
 // An event that panics closes its connection with 1011. The panic is told to Observer.Panic or, where there is none,
 // logged as net/http logs that of a handler: by the http.Server's ErrorLog, and not at all for http.ErrAbortHandler.

@@ -70,7 +70,7 @@ const (
 	flagMore                         // the protocol has further input at hand: replies are corked
 	flagCorked                       // something was queued because of more
 	flagFeeding                      // the protocol is in Data
-	flagEnded                        // the epoll has told that the peer has ended its direction, or is gone
+	flagEnded                        // the epoll has told that a receive that comes back short need not have emptied the socket: see found.ended
 )
 
 // is reports whether any of the flags is set.

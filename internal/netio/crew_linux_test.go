@@ -239,6 +239,81 @@ func TestUnixBytesBehindADescriptor(t *testing.T) {
 	})
 }
 
+// A receive from a TCP socket stops before urgent data, though there are bytes behind it, and the end.
+func TestBytesBehindUrgentData(t *testing.T) {
+	bare(t, func(t *testing.T, tr transport) {
+		l, peer, inside, letGo := gated(t, tr)
+		tcp, ok := peer.(*net.TCPConn)
+		if !ok {
+			return
+		}
+		say(t, peer, "wait")
+		get(t, "the message", inside)
+		raw, err := tcp.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		say(t, peer, "first")
+		if controlled := raw.Control(func(fd uintptr) { err = syscall.Sendto(int(fd), []byte("!"), syscall.MSG_OOB, nil) }); controlled != nil || err != nil {
+			t.Fatal(controlled, err)
+		}
+		say(t, peer, "second")
+		eventually(t, "told", func() bool { return l.c.is(flagEnded) })
+		close(letGo)
+		for _, p := range []string{"wait", "first", "second"} {
+			hear(t, peer, p)
+		}
+		say(t, peer, "third")
+		hear(t, peer, "third")
+		tcp.CloseWrite()
+		if err := get(t, "the end", l.closed); err != io.EOF {
+			t.Errorf("Closed(%v)", err)
+		}
+	})
+}
+
+// Whoever finds the epoll ready time and again waits in between, which takes him through the runtime's poller, and comes back from
+// there; and misses nothing.
+func TestPollMakesADetour(t *testing.T) {
+	p, err := newLot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		p.f.Close()
+		syscall.Close(int(p.bell))
+	}()
+	server, peer := tcpPair(t)
+	raw, err := server.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := ticket{slot: 7}.event(syscall.EPOLLIN | edge)
+	raw.Control(func(fd uintptr) {
+		p.raw.Control(func(epfd uintptr) { err = sysEpollCtl(nil, epfd, syscall.EPOLL_CTL_ADD, fd, &ev) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	detours := 0
+	p.begin = func(fd uintptr) bool {
+		is := p.look(fd)
+		if !is && p.quick != 0 {
+			detours++
+		}
+		return is
+	}
+	for detours < 5 {
+		peer.Write([]byte("x"))
+		if err := p.poll(); err != nil || p.n != 1 || p.evs[0].Fd != 7 {
+			t.Fatalf("poll: %v, %d events", err, p.n)
+		}
+		if p.since == clockEvery && p.quick != 0 {
+			p.quick -= detourAfter / 3
+		}
+	}
+}
+
 // A connection whose peer sends without end is one of many.
 func TestFloodDelaysNobody(t *testing.T) {
 	bare(t, func(t *testing.T, tr transport) {

@@ -45,9 +45,8 @@
 //  8. Slices given to Write and Send may be used again when they have returned; frames given to TrySend never.
 //  9. Nothing outlives the last connection: the epoll with its crew, and the wheel with its goroutine, end with it.
 //
-// Not promised: fairness between the messages of one peer, that bytes behind urgent data (MSG_OOB) are noticed before the
-// next ones come, that a peer which is reset gets what was sent before, and that a net.Conn which somebody else closes is
-// noticed before the next send, if it is parked.
+// Not promised: fairness between the messages of one peer,  that a peer which is reset gets what was sent before, and that
+// a net.Conn which somebody else closes is noticed before the next send.
 //
 // # Wires
 //
@@ -96,7 +95,9 @@
 // there is nothing left to do, and waits to be called again. At most one has been called and not looked yet, so a burst
 // costs one such call, and a thousand handlers that block cost a thousand goroutines, as anywhere. One who looks takes a
 // connection that nobody has taken; or asks the epoll, if nobody does; or, if there are enough who wait, ends. Whoever asks
-// the epoll time and again without having to wait lets other goroutines run before.
+// the epoll and finds something time and again makes a detour through the runtime's own poller now and then: on a core that
+// always has something to run nobody else would ask that one what has come for accept loops, timers and connections in
+// other forms (parkingLot.poll).
 //
 // A turn is one RawConn.Control, which references the descriptor as long as it takes. Running the protocol inside its
 // callback is safe because nothing that it can call waits for the callback: net.Conn.Close would, so CloseNow does not
@@ -104,9 +105,9 @@
 // when it is out. That is the state closing.
 //
 // One receive for a message is enough only if it is known to have emptied the socket. From TCP one that comes back short
-// has taken all the bytes there were (but for urgent data, see above), but the peer's end may have come along with them. Of
-// the end the epoll tells separately, and a reader that was told goes on until it meets it. A receive from a Unix socket
-// may also stop for other reasons, so there it goes on until one finds nothing.
+// has taken all the bytes there were, unless there was urgent data (MSG_OOB) among them, where it stops; and the peer's end
+// may have come along with them. Of both the epoll tells separately, and a reader that was told goes on until there is
+// nothing. A receive from a Unix socket may also stop for other reasons, so there it goes on until one finds nothing.
 //
 // Where the epoll takes no more sockets, or Config.ParkAfter is negative, a goroutine stays with the connection, in one
 // RawConn.Read for a whole time of activity, and receives until there is nothing.
@@ -142,7 +143,7 @@
 // begins with a receive, or with asking the epoll.
 //
 // Between the last bytes and the end: the epoll reports the end whenever it comes. Whoever is told notes that (flagEnded),
-// under the lock, and wakes the reader or has it look again: from then on it receives until it meets the end.
+// under the lock, and wakes the reader or has it look again: from then on it receives until there is nothing.
 //
 // Between a change of state and a wait: a reader passes Conn.admit, under the lock, before each wait. Who wants it out sets
 // attention and moves the read deadline to the past, under the same lock. So either admit sees the change, or the deadline

@@ -287,7 +287,6 @@ var (
 type sendOp struct {
 	c     *Conn
 	once  func(fd uintptr)
-	loop  func(fd uintptr) bool
 	p     []byte
 	parts [][]byte // if p is nil
 	n     int
@@ -305,7 +304,7 @@ func (c *Conn) newSend() *sendOp {
 	op, ok := sendOps.Get().(*sendOp)
 	if !ok {
 		op = new(sendOp)
-		op.once, op.loop = op.send, op.sendOrWait
+		op.once = op.send
 	}
 	op.c = c
 	return op
@@ -328,15 +327,14 @@ func (op *sendOp) send(fd uintptr) {
 	}
 }
 
-func (op *sendOp) sendOrWait(fd uintptr) bool {
-	op.send(fd)
-	return op.e != syscall.EAGAIN
-}
-
 // result is what the attempt came to; a full socket is no error.
 func (op *sendOp) result(err error) (int, error) {
 	c, n, e := op.c, op.n, op.e
 	op.free()
+	return c.sendResult(n, e, err)
+}
+
+func (c *Conn) sendResult(n int, e syscall.Errno, err error) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
@@ -386,11 +384,14 @@ func (c *Conn) tryFrames(frames [][]byte) (int, error) {
 	return op.result(c.raw.Control(op.once))
 }
 
-// writeFast waits until the socket has taken some of p.
-func (c *Conn) writeFast(p []byte) (int, error) {
-	op := c.newSend()
-	op.p = p
-	return op.result(c.raw.Write(op.loop))
+// writeFast waits until the socket has taken some of p. What it waits with is small, because it may be long.
+func (c *Conn) writeFast(p []byte) (n int, err error) {
+	var e syscall.Errno
+	err = c.raw.Write(func(fd uintptr) bool {
+		n, e = sysSend(c.cfg.faults, fd, p)
+		return e != syscall.EAGAIN
+	})
+	return c.sendResult(n, e, err)
 }
 
 // uncorkIn is uncork for the reader inside its callback: the descriptor is referenced already.

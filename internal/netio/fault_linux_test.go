@@ -128,7 +128,9 @@ func TestShortSendsGoOnAtTheRightByte(t *testing.T) {
 		}
 		t.Run(tr.name, func(t *testing.T) {
 			noLeaks(t)
-			for _, sizes := range [][2]int{{4, 20}, {0, 20}, {20, 0}, {10, 5000}} {
+			for _, sizes := range [][2]int{
+				{4, 20}, {0, 20}, {20, 0}, {10, 5000}, {4, joinLimit - 4}, {4, joinLimit - 3}, {joinLimit, 0}, {joinLimit + 1, 0}, {joinLimit + 1, 9},
+			} {
 				want := randomBytes(rand.New(rand.NewPCG(1, 2)), sizes[0]+sizes[1])
 				for cut := range 25 {
 					var calls atomic.Int32

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ticket is a connection's place in the park, of which it keeps the slot: Conn.place, which belongs to the holder of the
@@ -21,10 +22,12 @@ type ticket struct {
 type parkingLot struct {
 	f     *os.File
 	raw   syscall.RawConn
+	bell  uintptr               // an eventfd that lies in the epoll, at no place, and is closed when nobody is inside f any more
 	begin func(fd uintptr) bool // of poll
 	evs   [eventsAtOnce]syscall.EpollEvent
-	n     int  // how many of evs
-	quick bool // poll need not wait for them
+	n     int           // how many of evs
+	since int           // how many there were since the clock was read, or somebody had to wait
+	quick time.Duration // since when there was always something; 0 if that is not known
 
 	mu    sync.Mutex
 	slots []slot
@@ -34,7 +37,15 @@ type parkingLot struct {
 }
 
 // eventsAtOnce is how many events are taken from the epoll with one call.
-const eventsAtOnce = 128
+const eventsAtOnce = 1024
+
+// detourAfter is for how long there may always be something, without a wait, until whoever polls waits all the same; the clock is
+// read once in so many events. More often costs more, because the runtime's poller has then to tell of each socket that was
+// heard meanwhile, too.
+const (
+	detourAfter = 4 * time.Millisecond
+	clockEvery  = 32
+)
 
 // slot is what the kernel's event leads to. Its generation tells an event for the connection that is here now from one
 // for a connection that was.
@@ -83,7 +94,8 @@ func leaveLot(c *Conn) {
 	c.place = 0
 	lot.users--
 	if lot.users == 0 {
-		_ = lot.f.Close() // throws out who polls
+		_ = lot.f.Close() // throws out who polls, and waits until that one is out
+		_ = syscall.Close(int(lot.bell))
 		lot.dismiss()
 		lot.parkingLot = nil
 	}
@@ -98,11 +110,20 @@ func newLot() (*parkingLot, error) {
 		_ = syscall.Close(fd)
 		return nil, os.NewSyscallError("setnonblock", err)
 	}
-	p := &parkingLot{f: os.NewFile(uintptr(fd), "epoll")}
+	bell, err := sysBell(fd)
+	if err != nil {
+		_ = syscall.Close(fd)
+		return nil, err
+	}
+	p := &parkingLot{f: os.NewFile(uintptr(fd), "epoll"), bell: bell}
 	p.begin = p.look
 	p.idle = make([]*hand, 0, runtime.GOMAXPROCS(0))
-	p.raw, err = p.f.SyscallConn()
-	return p, err
+	if p.raw, err = p.f.SyscallConn(); err != nil {
+		_ = p.f.Close()
+		_ = syscall.Close(int(bell))
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *parkingLot) take(c *Conn) ticket {
@@ -136,28 +157,52 @@ func (p *parkingLot) give(place int32) {
 }
 
 // poll waits until the epoll reports something, and fails when the file is closed. It is called by one goroutine at a time.
+//
+// If there is always something, it would never wait, and on one core nobody would get to look what else has come: the runtime asks
+// its own poller when it has nothing to run. So from time to time it rings the bell and waits for that, in the runtime's poller:
+// whoever is ready, too, comes before it.
 func (p *parkingLot) poll() error {
-	if p.quick { // it was so the last time, too: whoever else has something to do is let in
-		runtime.Gosched()
-	}
-	p.n, p.quick = 0, true
+	p.n = 0
 	return p.raw.Read(p.begin)
 }
 
 // look is the callback of poll. Every poll begins with it, so what was reported and not taken by the last one is seen.
 func (p *parkingLot) look(fd uintptr) bool {
-	if p.n = sysEpollWait(fd, p.evs[:]); p.n > 0 {
-		return true
+	if p.since >= clockEvery {
+		p.since = 0
+		switch now := Now(); {
+		case p.quick == 0:
+			p.quick = now
+		case now-p.quick >= detourAfter:
+			p.quick = now
+			sysRing(p.bell)
+			return false
+		}
 	}
-	p.quick = false
-	return false
+	for {
+		n := sysEpollWait(fd, p.evs[:])
+		for _, ev := range p.evs[:n] {
+			if ev.Fd != 0 { // not the bell
+				p.evs[p.n] = ev
+				p.n++
+			}
+		}
+		p.since += p.n
+		if p.n > 0 {
+			return true
+		}
+		if n == 0 {
+			p.since, p.quick = 0, 0
+			return false
+		}
+	}
 }
 
 // find returns the connection that the event leads to. An event that was on its way while its connection ended, and another
 // perhaps took its place, leads to nobody. p.mu is held.
 func (p *parkingLot) find(ev *syscall.EpollEvent) found {
 	if s := p.slots[ev.Fd-1]; s.c != nil && s.gen == uint32(ev.Pad) {
-		return found{s.c, ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP) != 0}
+		return found{s.c, ev.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLPRI) != 0}
 	}
 	return found{}
 }
@@ -165,7 +210,7 @@ func (p *parkingLot) find(ev *syscall.EpollEvent) found {
 // found is what an event leads to.
 type found struct {
 	c     *Conn
-	ended bool // the peer has ended its direction, or is gone
+	ended bool // the peer has ended its direction, or is gone; or has sent urgent data, before which a receive stops short
 }
 
 // wakes takes the reader role of a connection of which the epoll has told something. If somebody else has it, or nobody is
@@ -218,7 +263,7 @@ func (c *Conn) park() bool {
 	}
 	ev := t.event(syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT)
 	if c.wire == fast {
-		ev = t.event(syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31) // EPOLLET
+		ev = t.event(syscall.EPOLLIN | syscall.EPOLLPRI | syscall.EPOLLRDHUP | edge)
 	}
 	// If either Control fails, the connection has ended meanwhile, by somebody who has seen it parked.
 	_ = c.raw.Control(func(fd uintptr) {
@@ -229,6 +274,8 @@ func (c *Conn) park() bool {
 	}
 	return true
 }
+
+const edge = 1 << 31 // syscall.EPOLLET, which is negative
 
 func (t ticket) event(what uint32) syscall.EpollEvent {
 	return syscall.EpollEvent{Events: what, Fd: t.slot, Pad: int32(t.gen)}

@@ -5,7 +5,8 @@ import "time"
 // Protocol is what a Conn carries. The Conn calls it and it calls the Conn; it does no input of its own.
 //
 // Room and Data are called by one goroutine at a time, the one that has the reader role, and may call any method of
-// the Conn but Pump and Serve. In the callback form they may run user code and may block: only this connection waits.
+// the Conn but Pump and Serve. In the callback form they may run user code and may block: only this connection waits. What
+// they do to their goroutine, which then serves other connections, they have to undo.
 type Protocol interface {
 	// Room may say where the next bytes belong, so that they need no copy: they are received into the slice and then
 	// given to Data as its front part. It is asked only while nothing is left over. Empty means no wish.

@@ -3,6 +3,7 @@
 package netio
 
 import (
+	"os"
 	"syscall"
 	"unsafe"
 )
@@ -146,6 +147,26 @@ func sysEpollWait(fd uintptr, evs []syscall.EpollEvent) int {
 			return 0
 		}
 	}
+}
+
+// sysBell makes an eventfd that is readable for ever, and watched for edges, which are what sysRing makes.
+func sysBell(epfd int) (uintptr, error) {
+	bell, _, e := syscall.RawSyscall(syscall.SYS_EVENTFD2, 1, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if e != 0 {
+		return 0, os.NewSyscallError("eventfd2", e)
+	}
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | edge}
+	if err := syscall.EpollCtl(epfd, syscall.EPOLL_CTL_ADD, int(bell), &ev); err != nil {
+		_ = syscall.Close(int(bell))
+		return 0, os.NewSyscallError("epoll_ctl", err)
+	}
+	return bell, nil
+}
+
+// sysRing counts one up, of 2⁶⁴.
+func sysRing(bell uintptr) {
+	one := uint64(1)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, bell, uintptr(unsafe.Pointer(&one)), 8)
 }
 
 // sysEpollCtl has the epoll watch a socket.

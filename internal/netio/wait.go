@@ -196,7 +196,7 @@ const writePiece = 64 << 10
 
 // writeAll writes p, waiting for the peer as long as it takes some of it. The caller has the writer role.
 func (c *Conn) writeAll(p []byte) (n int, err error) {
-	if c.wire == fast {
+	if c.wire == fast && len(p) > 0 {
 		if n, err = c.try(nil, p); err != nil {
 			return n, err
 		}

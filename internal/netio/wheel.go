@@ -40,7 +40,7 @@ func Now() time.Duration { return time.Since(start) + 100*365*24*time.Hour }
 var lately atomic.Int64
 
 // Recently is Now for the price of a load from memory, for a connection that is [Conn.OnWheel]. It is up to a tenth of a second
-// ahead, and late only when the wheel is.
+// ahead, and behind only as far as the wheel is late.
 func Recently() time.Duration { return time.Duration(lately.Load()) + wheelTick }
 
 // OnWheel reports whether an alarm of the connection's has been put on the wheel, which turns from then on until it ends.
