@@ -283,18 +283,17 @@ func TestPollMakesADetour(t *testing.T) {
 		p.f.Close()
 		syscall.Close(int(p.bell))
 	}()
-	server, peer := tcpPair(t)
-	raw, err := server.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ev := ticket{slot: 7}.event(syscall.EPOLLIN | edge)
-	raw.Control(func(fd uintptr) {
-		p.raw.Control(func(epfd uintptr) { err = sysEpollCtl(nil, epfd, syscall.EPOLL_CTL_ADD, fd, &ev) })
+	var other uintptr
+	p.raw.Control(func(epfd uintptr) {
+		if other, err = sysBell(int(epfd)); err == nil {
+			ev := ticket{slot: 7}.event(syscall.EPOLLIN | edge)
+			err = sysEpollCtl(nil, epfd, syscall.EPOLL_CTL_MOD, other, &ev)
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer syscall.Close(int(other))
 	detours := 0
 	p.begin = func(fd uintptr) bool {
 		is := p.look(fd)
@@ -304,7 +303,7 @@ func TestPollMakesADetour(t *testing.T) {
 		return is
 	}
 	for detours < 5 {
-		peer.Write([]byte("x"))
+		sysRing(other)
 		if err := p.poll(); err != nil || p.n != 1 || p.evs[0].Fd != 7 {
 			t.Fatalf("poll: %v, %d events", err, p.n)
 		}
