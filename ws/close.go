@@ -164,11 +164,17 @@ func (c *Conn) lost() bool {
 func (c *Conn) terminate(err error) {
 	c.mu.Lock()
 	c.end(err)
-	if e := c.atEnd(); e.err == nil {
+	e := c.atEnd()
+	if e.err == nil {
 		e.err = err
 	}
+	e.cut = true
+	why, cancel := e.why, e.cancel
 	c.mu.Unlock()
 	c.net.CloseNow(err)
+	if cancel != nil { // an event that waits for it would keep the end from coming
+		cancel(why)
+	}
 }
 
 // gone is the end: nobody reads, and the stream is closed. It lets everybody go who waits.

@@ -72,6 +72,7 @@ type ending struct {
 	dropped int           // messages that Send had no room for
 	err     error         // what kept the two sides from exchanging close frames
 	closeBy time.Duration // when it is cut
+	cut     bool          // it has been
 	done    chan struct{} // closed when it has ended; nil until somebody asks
 	ctx     context.Context
 	cancel  context.CancelCauseFunc // of ctx; nil until somebody asks
@@ -149,8 +150,11 @@ func (c *Conn) Value() any {
 	return c.value
 }
 
-// Context returns a context that ends when the connection has ended; its cause is the error that it ended with. It is
-// made for the first caller, and all get the same one.
+// Context returns a context that ends when the connection has ended, or CloseNow or a limit has cut it off; its cause is the
+// error that it ended with. It is made for the first caller, and all get the same one.
+//
+// While an event of Handler is under way, or nobody reads, nothing is heard of a peer that leaves. So what waits for something
+// else, there, needs a limit of its own.
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,7 +163,7 @@ func (c *Conn) Context() context.Context {
 		e.ctx, e.cancel = context.WithCancelCause(context.Background())
 		if c.net == nil {
 			e.cancel(errNoConn)
-		} else if c.over {
+		} else if c.over || e.cut {
 			e.cancel(e.why)
 		}
 	}

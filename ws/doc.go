@@ -74,10 +74,10 @@
 // In this form an idle connection over TCP or TLS has neither a goroutine nor a buffer, on Linux (amd64 and arm64):
 // it costs some 1.6 KB of the process's memory, of which what Go has for any socket is half, and over TLS some 9 KB,
 // most of it crypto/tls's. Over TCP a busy one has none either: a few goroutines read for all connections and run
-// their events, and one more for each event that blocks. Elsewhere, and over what is no bare socket, a goroutine
-// stays with each connection. In blocking form a goroutine waits in Read, with its stack: some 4.2 KB in all for one
-// of its own (see Detach) that does little but read and write, and 14 KB for the handler's, which has net/http's
-// stack and buffers.
+// their events, and one more for each event that blocks, which takes some 13 KB. Elsewhere, and where the listener
+// wraps its connections in a type of its own (to count or to limit them), a goroutine stays with each. In blocking
+// form a goroutine waits in Read, with its stack: some 4.2 KB in all for one of its own (see Detach) that does
+// little but read and write, and 14 KB for the handler's, which has net/http's stack and buffers.
 //
 // # What is promised
 //
@@ -188,7 +188,7 @@
 // A Prepared is shared by all connections of a server; a client has to mask, so it makes a copy of what it sends.
 //
 // A connection has a buffer of 8 KiB while it deals with what has come, and none while it waits, unless a part of a
-// message is there; where the fast way is not taken it waits with 512 bytes. The context of the latest read, and that of
+// message is there; where a goroutine stays with each connection, see above, it waits with 512 bytes. The context of the latest read, and that of
 // the latest write that had to wait, are kept until the next, or until the connection ends.
 //
 // # How connections end
@@ -219,7 +219,7 @@
 // all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a ws.Group
 // spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer only where an
 // event of Handler does not return, because the connection ends when it has. When ctx ends before, a ws.Group cuts off who
-// is left (a 1006 for their peers) and returns; a sse.Group returns and says how many streams are left, which it leaves to
+// is left (a 1006 for their peers) and returns, while an event that is under way goes on; a sse.Group returns and says how many streams are left, which it leaves to
 // their handlers and to http.Server.Close. Both return the context's cause.
 //
 // # Security

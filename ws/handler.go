@@ -16,6 +16,10 @@ import (
 // silence does not count against it. The goroutines on which events run are shared with other connections: what an event
 // does to its own, by runtime.LockOSThread or pprof.SetGoroutineLabels, it has to undo.
 //
+// An event must not wait for what comes after it: another message, a Pong or the Close of its own connection, the end of a
+// closing, a drain of its Group. One that blocks has a goroutine meanwhile, with its stack and the buffer of what came, some
+// 13 KB; how many do so at once is for the program to bound, for instance by a semaphore around a database.
+//
 // An event that panics closes its connection with 1011. The panic is told to Observer.Panic or, where there is none,
 // logged as net/http logs that of a handler: by the http.Server's ErrorLog, and not at all for http.ErrAbortHandler.
 type Events struct {
@@ -36,7 +40,8 @@ type Events struct {
 // Handler serves WebSocket connections in callback form: each request becomes a connection, as with Accept, open says
 // what it wants to be told of it, and the HTTP handler returns. From then on the library owns the connection: it reads,
 // calls the events, and closes what has to be closed. open is called before anything is read and may write; what it
-// does with the request must be over when it returns. When it panics, the connection is closed with 1011, and net/http
+// does with the request must be over when it returns, and what the events need of it is best copied: an event that refers to
+// the request keeps it, some 1.5 KB, as long as the connection. When it panics, the connection is closed with 1011, and net/http
 // deals with the panic. opts may be nil, and is copied.
 //
 // All methods of Conn may be called from anywhere, also from events, but for four things:
