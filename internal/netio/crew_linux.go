@@ -2,6 +2,8 @@
 
 package netio
 
+import "runtime"
+
 // crew is the goroutines that read for the parked connections of bare sockets: one or two, and one more for each protocol
 // that is held up in user code. Each takes a connection of which the epoll has told something, receives, runs the protocol,
 // and takes the next one; who finds nothing left asks the epoll, or waits to be called. So a message wakes no goroutine of its
@@ -54,7 +56,7 @@ func (p *parkingLot) call() {
 func (h *hand) work() {
 	p := h.p
 	p.mu.Lock()
-	p.coming = false
+	p.arrived()
 	for !p.over { // p.mu is held
 		switch {
 		case p.first < p.last:
@@ -89,13 +91,25 @@ func (h *hand) work() {
 			p.mu.Unlock()
 			<-h.called
 			p.mu.Lock()
-			p.coming = false
+			p.arrived()
 		default:
 			p.mu.Unlock()
 			return
 		}
 	}
 	p.mu.Unlock()
+}
+
+// arrived is what one who was called does first. If there is something to take, others who wait for the processor are let in
+// before, those too whose turns were interrupted: on a single core the one who was called comes before them all, and would call
+// the next. p.mu is held.
+func (p *parkingLot) arrived() {
+	if p.first < p.last {
+		p.mu.Unlock()
+		runtime.Gosched()
+		p.mu.Lock()
+	}
+	p.coming = false
 }
 
 // dismiss ends the crew. Those who are in a turn go after it.

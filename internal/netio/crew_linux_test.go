@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -374,5 +375,41 @@ func TestReceiveFailsInATurn(t *testing.T) {
 		if err := get(t, "the end", l.closed); err == nil || isTimeout(err) {
 			t.Errorf("Closed(%v)", err)
 		}
+	})
+}
+
+// One who is called while there is something to take lets those in before who wait for the processor.
+func TestWhoIsCalledLetsOthersIn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	p := &parkingLot{}
+	p.last, p.coming = 3, true
+	var others atomic.Bool
+	go others.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.arrived(); !others.Load() || p.coming {
+		t.Errorf("others were let in: %v, coming: %v", others.Load(), p.coming)
+	}
+}
+
+// What a pause leaves over lies in a buffer of its size.
+func TestPauseKeepsNoMoreThanWhatIsLeftOver(t *testing.T) {
+	bare(t, func(t *testing.T, tr transport) {
+		l := newLines()
+		paused := make(chan struct{}, 1)
+		l.onMessage = func([]byte) Next {
+			paused <- struct{}{}
+			return Pause
+		}
+		c, peer := echoServer(t, tr, l, false, nil)
+		f := frame([]byte("word"))
+		peer.Write(append(f, f[:3]...))
+		get(t, "the pause", paused)
+		eventually(t, "paused", func() bool { return c.state() == still })
+		c.mu.Lock()
+		if c.in == nil || c.in.len() != 3 || len(c.in.b) != waitSize {
+			t.Errorf("holds %+v", c.in)
+		}
+		c.mu.Unlock()
 	})
 }

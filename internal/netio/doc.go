@@ -45,8 +45,8 @@
 //  8. Slices given to Write and Send may be used again when they have returned; frames given to TrySend never.
 //  9. Nothing outlives the last connection: the epoll with its crew, and the wheel with its goroutine, end with it.
 //
-// Not promised: fairness between the messages of one peer,  that a peer which is reset gets what was sent before, and that
-// a net.Conn which somebody else closes is noticed before the next send.
+// Not promised: fairness between the messages of one peer, that a peer which is reset gets what was sent before, and that a
+// net.Conn which somebody else closes is noticed before the next send.
 //
 // # Wires
 //
@@ -73,9 +73,9 @@
 //
 // and at last to over. A goroutine that has the role (busy) is the only one to receive, to call Data, and to touch the
 // input buffer, the watch and the place in the park; parked means that whoever is told by the epoll may take it, still that
-// nobody may but Serve and Pump. A connection gets from closing to closed when a busy reader leaves, so a descriptor is
-// never released, and Closed never called, while the protocol runs. The writer role (turn.go) is a boolean of the same kind
-// for the other direction.
+// nobody may but Serve, Pump and Finish. A connection gets from closing to closed when a busy reader leaves, so a
+// descriptor is never released, and Closed never called, while the protocol runs. The writer role (turn.go) is a boolean of
+// the same kind for the other direction.
 //
 // Conn.mu guards the states. It is never held while anything waits or any foreign code runs: step returns what is to be
 // done, and apply does it afterwards.
@@ -95,10 +95,11 @@
 // it takes the next connection while this turn runs, and calls another in turn; else it finds, when its time comes, that
 // there is nothing left to do, and waits to be called again. At most one has been called and not looked yet, so a burst
 // costs one such call, and a thousand handlers that block cost a thousand goroutines, as anywhere. One who looks takes a
-// connection that nobody has taken; or asks the epoll, if nobody does; or, if there are enough who wait, ends. Whoever asks
-// the epoll and finds something time and again makes a detour through the runtime's own poller now and then: on a core that
-// always has something to run nobody else would ask that one what has come for accept loops, timers and connections in
-// other forms (parkingLot.poll).
+// connection that nobody has taken; or asks the epoll, if nobody does; or waits to be called; or, if there are enough who
+// do, ends. Before it takes one it lets those in who wait for the processor, or on a single core they would wait until all
+// that was reported is done. Whoever asks the epoll and finds something time and again makes a detour through the runtime's
+// own poller now and then: on a core that always has something to run that one is asked only every 10 ms what has come for
+// accept loops and connections in other forms (parkingLot.poll).
 //
 // A turn is one RawConn.Control, which references the descriptor as long as it takes. Running the protocol inside its
 // callback is safe because nothing that it can call waits for the callback: net.Conn.Close would, so CloseNow does not
@@ -130,11 +131,13 @@
 // Between the last receive of a turn and the park: the epoll reports every edge, to a crew that sets the connection's
 // attention, under the lock, if it does not find it parked. The reader clears attention before it receives, and can't park
 // while it is set. So what comes before the receive is received, and what comes after it makes the reader look again, or
-// finds it parked. While nobody reads, after a Pause, attention stays set, and Serve begins with a receive in any case.
+// finds it parked. While nobody reads, after a Pause, attention stays set, and Serve begins with a receive; or there was
+// none, and Serve arms anew, which looks.
 //
-// Between the first arming and the state: the state becomes parked first, and then the epoll is armed, which looks at what
-// is there at that moment, not at what changes. Whatever has come since the last receive is reported at once, and whoever
-// is reported is found parked. Over TLS that is so each time (EPOLLONESHOT), and one event is consumed by one wake-up.
+// Between arming and the state, at the first park and when it is served anew: the state becomes parked first, and then the
+// epoll is armed, which looks at what is there at that moment, not at what changes. Whatever has come since the last
+// receive is reported at once, and whoever is reported is found parked. Over TLS that is so each time (EPOLLONESHOT), and
+// one event is consumed by one wake-up.
 //
 // Between a report and its turn: what was reported is nobody's until one of the crew has taken it under the crew's lock,
 // and while there is any, or a turn under way, somebody has been called or is at the epoll. A call is noted under the same
@@ -142,7 +145,8 @@
 //
 // Between the last receive and a wait in RawConn.Read: the runtime's poller watches the socket edge-triggered, and latches
 // an edge that comes when nobody waits. The wait takes it. The latch is only cleared when a RawConn.Read begins, and that
-// begins with a receive, or with asking the epoll.
+// begins with a receive, or with asking the epoll, or with ringing its bell, which makes an edge that comes after the
+// clearing.
 //
 // Between the last bytes and the end: the epoll reports the end whenever it comes. Whoever is told notes that (flagEnded),
 // under the lock, and wakes the reader or has it look again: from then on it receives until there is nothing.
@@ -166,8 +170,8 @@
 //
 // # Parking
 //
-// A bare socket is armed once, for edges, and stays armed until it is closed: parking is a change of state. What is left
-// over is moved to a buffer of its size, and all else goes back to the pools.
+// A bare socket is armed for edges, and stays armed until it is closed: to park after a turn is a change of state. What is
+// left over is moved to a buffer of its size, and all else goes back to the pools.
 //
 // Over TLS a receive may have to wait for the rest of a record, so a connection that is awake has a goroutine, and hands
 // its role to the epoll after Config.ParkAfter of silence. With the goroutine go the stack and whatever it had grown to.

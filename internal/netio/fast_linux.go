@@ -62,7 +62,7 @@ func (c *Conn) attend(s *stay) bool {
 		}
 		pause := s.next == Pause
 		dry := !pause && !s.more
-		if dry {
+		if dry || pause {
 			s.settle()
 		}
 		c.mu.Lock()

@@ -118,7 +118,10 @@ func newLot() (*parkingLot, error) {
 	p := &parkingLot{f: os.NewFile(uintptr(fd), "epoll"), bell: bell}
 	p.begin = p.look
 	p.idle = make([]*hand, 0, runtime.GOMAXPROCS(0))
-	if p.raw, err = p.f.SyscallConn(); err != nil {
+	if err = p.f.SetReadDeadline(time.Time{}); err == nil { // it fails if the runtime's poller has not taken the file
+		p.raw, err = p.f.SyscallConn()
+	}
+	if err != nil {
 		_ = p.f.Close()
 		_ = syscall.Close(int(bell))
 		return nil, err
@@ -158,15 +161,16 @@ func (p *parkingLot) give(place int32) {
 
 // poll waits until the epoll reports something, and fails when the file is closed. It is called by one goroutine at a time.
 //
-// If there is always something, it would never wait, and on one core nobody would get to look what else has come: the runtime asks
-// its own poller when it has nothing to run. So from time to time it rings the bell and waits for that, in the runtime's poller:
-// whoever is ready, too, comes before it.
+// If there is always something, it would never wait, and on one core nobody would look what else has come, but every 10 ms: the
+// runtime asks its own poller when it has nothing to run. So from time to time it rings the bell and waits for that, in the
+// runtime's poller, which finds whoever else is ready.
 func (p *parkingLot) poll() error {
 	p.n = 0
 	return p.raw.Read(p.begin)
 }
 
-// look is the callback of poll. Every poll begins with it, so what was reported and not taken by the last one is seen.
+// look is the callback of poll. Every poll begins with it, so what was reported and not taken by the last one is seen; or else
+// with the bell, which Linux passes on as an edge of the epoll whatever lies in it, and the look comes after that.
 func (p *parkingLot) look(fd uintptr) bool {
 	if p.since >= clockEvery {
 		p.since = 0
@@ -239,7 +243,7 @@ func (f found) wakes(s *stay) bool {
 // by the kernel while it arms, and reported at once. Control has both descriptors referenced: they can't be closed, and
 // so not be another's, for as long as the call takes.
 //
-// A bare socket is armed once and for all, for edges. What comes between its last receive and its park was told to the
+// A bare socket is armed for edges, and only when it first parks or is served anew after a pause. What comes between its last receive and its park was told to the
 // reader, as attention, and keeps it from parking.
 func (c *Conn) park() bool {
 	p, t, err := enterLot(c)

@@ -35,7 +35,7 @@ const (
 	// Quiet goes on reading, too, but these bytes were not worth staying awake for: a connection over TLS that they woke from
 	// its park goes back there at once, as others always do. For answers to a keepalive.
 	Quiet
-	// Pause gives the reader role back: nothing is received until Resume or Pump, so the peer will feel it.
+	// Pause gives the reader role back: nothing is received until Serve or Pump, so the peer will feel it.
 	Pause
 )
 

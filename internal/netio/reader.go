@@ -64,8 +64,8 @@ func (s *stay) reset() {
 	*s = stay{drainInside: s.drainInside, readInside: s.readInside, peek: s.peek}
 }
 
-// Serve is the callback form: from now on the core reads, on goroutines of its own, and none belongs to a connection whose peer is
-// silent. After a pause it goes on. It does nothing while somebody reads, and never waits.
+// Serve is the callback form: from now on the core reads, on goroutines of its own, of which none belongs to a connection whose
+// peer is silent, where the system allows it. After a pause it goes on. It does nothing while somebody reads, and never waits.
 func (c *Conn) Serve() {
 	c.mu.Lock()
 	do := c.step(evServe)

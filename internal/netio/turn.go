@@ -128,7 +128,7 @@ func (c *Conn) uncork() {
 	if c.wire != fast {
 		c.SetMore(false)
 	} else if b := c.collected(); b != nil {
-		n, err := c.try(b.bytes(), nil)
+		n, err := c.try(nil, b.bytes())
 		c.triedQueue(b, n, err)
 	}
 }

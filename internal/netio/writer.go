@@ -130,7 +130,7 @@ func (c *Conn) enqueue(head, body []byte) {
 	case c.wire == fast: // the last reply of a batch
 		b := c.takeQueue()
 		c.mu.Unlock()
-		n, err := c.try(b.bytes(), nil)
+		n, err := c.try(nil, b.bytes())
 		c.triedQueue(b, n, err)
 		return
 	}
