@@ -188,8 +188,9 @@
 // A Prepared is shared by all connections of a server; a client has to mask, so it makes a copy of what it sends.
 //
 // A connection has a buffer of 8 KiB while it deals with what has come, and none while it waits, unless a part of a
-// message is there; where a goroutine stays with each connection, see above, it waits with 512 bytes. The context of the latest read, and that of
-// the latest write that had to wait, are kept until the next, or until the connection ends.
+// message is there; where a goroutine stays with each connection, see above, it waits with 512 bytes. The context of
+// the latest read, and that of the latest write that had to wait, are kept until the next, or until the connection
+// ends.
 //
 // # How connections end
 //
@@ -215,12 +216,13 @@
 //	drains.Wait()
 //	server.Shutdown(ctx)
 //
-// The two groups differ, because the protocols do. An event stream can be told when to come back, so a sse.Group ends
-// all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a ws.Group
-// spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer only where an
-// event of Handler does not return, because the connection ends when it has. When ctx ends before, a ws.Group cuts off who
-// is left (a 1006 for their peers) and returns, while an event that is under way goes on; a sse.Group returns and says how many streams are left, which it leaves to
-// their handlers and to http.Server.Close. Both return the context's cause.
+// The two groups differ, because the protocols do. An event stream can be told when to come back, so a sse.Group
+// ends all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a
+// ws.Group spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer
+// only where an event of Handler does not return, because the connection ends when it has. When ctx ends before, a
+// ws.Group cuts off who is left (a 1006 for their peers) and returns, while an event that is under way goes on; a
+// sse.Group returns and says how many streams are left, which it leaves to their handlers and to http.Server.Close.
+// Both return the context's cause.
 //
 // # Security
 //

@@ -243,8 +243,8 @@ func (f found) wakes(s *stay) bool {
 // by the kernel while it arms, and reported at once. Control has both descriptors referenced: they can't be closed, and
 // so not be another's, for as long as the call takes.
 //
-// A bare socket is armed for edges, and only when it first parks or is served anew after a pause. What comes between its last receive and its park was told to the
-// reader, as attention, and keeps it from parking.
+// A bare socket is armed for edges, and only when it first parks or is served anew after a pause. What comes between its
+// last receive and its park was told to the reader, as attention, and keeps it from parking.
 func (c *Conn) park() bool {
 	p, t, err := enterLot(c)
 	if err != nil {
