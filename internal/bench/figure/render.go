@@ -11,7 +11,7 @@ import (
 // Render writes the document of all rows. It depends on nothing but its arguments, so that the committed document can be
 // held against the committed samples.
 func Render(rows []Row, sets map[string]*Set) string {
-	d := &document{}
+	d := &document{builds: builds(rows, sets)}
 	d.p("# Results")
 	d.introduction()
 	if len(sets) == 0 {
@@ -21,6 +21,7 @@ func Render(rows []Row, sets map[string]*Set) string {
 	for i := range rows {
 		d.row(&rows[i], sets[rows[i].Name])
 	}
+	d.modules()
 	return strings.TrimRight(d.b.String(), "\n") + "\n"
 }
 
@@ -39,7 +40,10 @@ func (d *document) introduction() {
 		"`-dirty`); have two cores that do nothing else; `go run . run ROW`, and then `go run . render`.")
 }
 
-type document struct{ b strings.Builder }
+type document struct {
+	b      strings.Builder
+	builds []string // the lists of modules that rows were built of
+}
 
 func (d *document) p(format string, args ...any) { fmt.Fprintf(&d.b, format+"\n\n", args...) }
 
@@ -85,8 +89,8 @@ func (d *document) targets(rows []Row, sets map[string]*Set) {
 	if len(missed) > 0 {
 		of = " (" + strings.Join(missed, "; ") + ")"
 	}
-	d.p("%d targets: %d %s, %d %s%s, %d %s, %d %s.", len(lines),
-		count[Met], Met, count[Missed], Missed, of, count[Reported], Reported, count[Unknown], Unknown)
+	d.p("%d targets: %d %s, %d %s%s, %d %s; %d figures without a target are %s.", len(lines)-count[Reported],
+		count[Met], Met, count[Missed], Missed, of, count[Unknown], Unknown, count[Reported], Reported)
 	d.table(2, []string{"row", "what", "target", "measured", "state"}, lines)
 	if len(why) > 0 {
 		d.p("Why a target is %s:", Missed)
@@ -152,10 +156,6 @@ func (d *document) row(r *Row, set *Set) {
 }
 
 func (d *document) run(run *Run) {
-	var mods []string
-	for _, m := range slices.Sorted(maps.Keys(run.Modules)) {
-		mods = append(mods, m+" "+run.Modules[m])
-	}
 	var params []string
 	for _, p := range slices.Sorted(maps.Keys(run.Params)) {
 		params = append(params, fmt.Sprintf("%s=%d", p, run.Params[p]))
@@ -163,9 +163,44 @@ func (d *document) run(run *Run) {
 	if run.Smoke {
 		d.p("**These samples come from a smoke run and say nothing.**")
 	}
-	d.p("%s, commit %s, `%s`: %d rounds, %s. %s; %d cores, %s, %s, %s. %s.",
+	d.p("%s, commit %s, `%s`: %d rounds, %s. %s; %d cores, %s, %s, %s; %s.",
 		run.Date, run.Commit, run.Command, run.Rounds, strings.Join(params, " "),
-		run.Machine.CPU, run.Machine.Cores, run.Machine.Memory, run.Machine.Kernel, run.Go, strings.Join(mods, ", "))
+		run.Machine.CPU, run.Machine.Cores, run.Machine.Memory, run.Machine.Kernel, run.Go, d.build(run))
+}
+
+// built is the list of the modules that a row was built of.
+func built(run *Run) string {
+	var mods []string
+	for _, m := range slices.Sorted(maps.Keys(run.Modules)) {
+		mods = append(mods, m+" "+run.Modules[m])
+	}
+	return strings.Join(mods, ", ")
+}
+
+// builds are the lists of all rows, each once.
+func builds(rows []Row, sets map[string]*Set) []string {
+	var all []string
+	for i := range rows {
+		if set := sets[rows[i].Name]; set != nil && !slices.Contains(all, built(&set.Run)) {
+			all = append(all, built(&set.Run))
+		}
+	}
+	return all
+}
+
+// build links to the list of the modules of a row.
+func (d *document) build(run *Run) string {
+	h := modulesHeading(slices.Index(d.builds, built(run)))
+	return fmt.Sprintf("[%s](#%s)", strings.ToLower(h), anchor(h))
+}
+
+func modulesHeading(i int) string { return fmt.Sprintf("Modules %d", i+1) }
+
+func (d *document) modules() {
+	for i, list := range d.builds {
+		d.p("## %s", modulesHeading(i))
+		d.p("%s.", list)
+	}
 }
 
 // values are the medians and spreads of all contestants at a point.

@@ -66,6 +66,24 @@ func TestEachPairOfOursIsThereOnce(t *testing.T) {
 	}
 }
 
+// Rows that were built of the same modules share a list of them.
+func TestEachListOfModulesIsThereOnce(t *testing.T) {
+	again, later := exampleRow(), exampleRow()
+	again.Name, later.Name = "again", "later"
+	newer := example()
+	newer.Run.Modules = map[string]string{"example.com/peer": "v2.0.0"}
+	doc := Render([]Row{exampleRow(), again, later},
+		map[string]*Set{"row": example(), "again": example(), "later": newer})
+	for text, want := range map[string]int{
+		"[modules 1](#modules-1)": 2, "[modules 2](#modules-2)": 1, "## Modules 1\n": 1, "## Modules 2\n": 1,
+		"example.com/peer v1.2.3": 1, "example.com/peer v2.0.0": 1,
+	} {
+		if got := strings.Count(doc, text); got != want {
+			t.Errorf("%q is there %d times, want %d", text, got, want)
+		}
+	}
+}
+
 // A reason that rests on figures stands without a reservation where there are those figures.
 func TestReasonIsShownByFigures(t *testing.T) {
 	r := exampleRow()
