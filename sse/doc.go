@@ -81,7 +81,7 @@
 //
 // Take [Handler], the callback form, for subscribers that wait: many clients, for
 // whom nothing happens most of the time, and events that come from elsewhere in
-// the program. A silent stream costs some 1.7 KB, and no goroutine. Whoever has
+// the program. A silent stream costs some 1.6 KB, and no goroutine. Whoever has
 // the [Stream] sends, in one of three ways:
 //
 //	Push      never waits; a client that is too slow is disconnected, or does without

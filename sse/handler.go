@@ -146,6 +146,8 @@ func (p carrier) Data(b []byte) (int, netio.Next) {
 
 func (p carrier) Alarm() { p.s.alarm() }
 
+func (p carrier) Cut() {}
+
 func (p carrier) Closed(err error) { p.s.closed(err) }
 
 // hear counts what the client sends.

@@ -168,11 +168,23 @@ func (c *Conn) terminate(err error) {
 	if e.err == nil {
 		e.err = err
 	}
+	c.mu.Unlock()
+	c.net.CloseNow(err)
+	c.cutOff()
+}
+
+// cutOff is called when the network has ended while an event may be under way, which keeps gone from coming and may be waiting
+// for the connection's context.
+func (c *Conn) cutOff() {
+	if !c.is(flagClosing) {
+		c.lost()
+	}
+	c.mu.Lock()
+	e := c.atEnd()
 	e.cut = true
 	why, cancel := e.why, e.cancel
 	c.mu.Unlock()
-	c.net.CloseNow(err)
-	if cancel != nil { // an event that waits for it would keep the end from coming
+	if cancel != nil {
 		cancel(why)
 	}
 }

@@ -150,8 +150,8 @@ func (c *Conn) Value() any {
 	return c.value
 }
 
-// Context returns a context that ends when the connection has ended, or CloseNow or a limit has cut it off; its cause is the
-// error that it ended with. It is made for the first caller, and all get the same one.
+// Context returns a context that ends when the connection has ended, or has been cut off by CloseNow, a limit or a failed
+// write; its cause is the error that it ended with. It is made for the first caller, and all get the same one.
 //
 // While an event of Handler is under way, or nobody reads, nothing is heard of a peer that leaves. So what waits for something
 // else, there, needs a limit of its own.

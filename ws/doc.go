@@ -72,7 +72,7 @@
 // event that panics ends its connection alone.
 //
 // In this form an idle connection over TCP or TLS has neither a goroutine nor a buffer, on Linux (amd64 and arm64):
-// it costs some 1.6 KB of the process's memory, of which what Go has for any socket is half, and over TLS some 9 KB,
+// it costs some 1.5 KB of the process's memory, of which what Go has for any socket is half, and over TLS some 9 KB,
 // most of it crypto/tls's. Over TCP a busy one has none either: a few goroutines read for all connections and run
 // their events, and one more for each event that blocks, which takes some 13 KB. Elsewhere, and where the listener
 // wraps its connections in a type of its own (to count or to limit them), a goroutine stays with each. In blocking
@@ -188,7 +188,7 @@
 // A Prepared is shared by all connections of a server; a client has to mask, so it makes a copy of what it sends.
 //
 // A connection has a buffer of 8 KiB while it deals with what has come, and none while it waits, unless a part of a
-// message is there; where a goroutine stays with each connection, see above, it waits with 512 bytes. The context of
+// message is there; over what is no socket, or a wrapped one, it waits with 512 bytes. The context of
 // the latest read, and that of the latest write that had to wait, are kept until the next, or until the connection
 // ends.
 //

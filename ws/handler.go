@@ -18,7 +18,8 @@ import (
 //
 // An event must not wait for what comes after it: another message, a Pong or the Close of its own connection, the end of a
 // closing, a drain of its Group. One that blocks has a goroutine meanwhile, with its stack and the buffer of what came, some
-// 13 KB; how many do so at once is for the program to bound, for instance by a semaphore around a database.
+// 13 KB. How many do so at once is for the program to bound: one that would have to wait for a semaphore blocks as well, so by
+// a refusal, or a queue with a limit and workers.
 //
 // An event that panics closes its connection with 1011. The panic is told to Observer.Panic or, where there is none,
 // logged as net/http logs that of a handler: by the http.Server's ErrorLog, and not at all for http.ErrAbortHandler.
@@ -41,7 +42,7 @@ type Events struct {
 // what it wants to be told of it, and the HTTP handler returns. From then on the library owns the connection: it reads,
 // calls the events, and closes what has to be closed. open is called before anything is read and may write; what it
 // does with the request must be over when it returns, and what the events need of it is best copied: an event that refers to
-// the request keeps it, some 1.5 KB, as long as the connection. When it panics, the connection is closed with 1011, and net/http
+// the request keeps it, some 1.5 KB and what its header takes, as long as the connection. When it panics, the connection is closed with 1011, and net/http
 // deals with the panic. opts may be nil, and is copied.
 //
 // All methods of Conn may be called from anywhere, also from events, but for four things:

@@ -461,39 +461,3 @@ func TestDrainOfTheCallbackForm(t *testing.T) {
 		})
 	})
 }
-
-// In an event the context ends with CloseNow, also for who asks for it only then: the event may be waiting for that, and the
-// connection has not ended before the event returns.
-func TestContextEndsDuringTheEvent(t *testing.T) {
-	for _, early := range []bool{false, true} {
-		closed := make(chan error, 1)
-		url, opts := overTCP.serve(t, ws.Handler(nil, func(c *ws.Conn, r *http.Request) ws.Events {
-			if early {
-				c.Context()
-			}
-			return ws.Events{
-				Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
-					c.CloseNow()
-					<-c.Context().Done()
-				},
-				Close: func(c *ws.Conn, err error) {
-					if cause := context.Cause(c.Context()); cause != err {
-						t.Errorf("cause %v, ended with %v", cause, err)
-					}
-					closed <- err
-				},
-			}
-		}))
-		c, err := ws.Dial(t.Context(), url, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Write(t.Context(), ws.Text, []byte("end")); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-closed; ws.CloseStatus(err) != ws.CloseAbnormal {
-			t.Errorf("Close(%v)", err)
-		}
-		c.CloseNow()
-	}
-}

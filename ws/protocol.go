@@ -141,6 +141,9 @@ func (c *Conn) parse(b []byte) (n int, next netio.Next) {
 // Alarm is the end of the time that arm has set.
 func (p *protocol) Alarm() { (*Conn)(p).tick() }
 
+// Cut tells an event that waits for the end of the connection.
+func (p *protocol) Cut() { (*Conn)(p).cutOff() }
+
 // Closed is the end of everything.
 func (p *protocol) Closed(error) { (*Conn)(p).gone() }
 

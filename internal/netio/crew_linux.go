@@ -2,7 +2,10 @@
 
 package netio
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // crew is the goroutines that read for the parked connections of bare sockets: one or two, and one more for each protocol
 // that is held up in user code. Each takes a connection of which the epoll has told something, receives, runs the protocol,
@@ -17,10 +20,11 @@ import "runtime"
 type crew struct {
 	ready       [eventsAtOnce]found // reported; those from first to last are nobody's yet
 	first, last int
-	polling     bool    // somebody is at the epoll; then nothing is ready
-	coming      bool    // somebody was called and has not looked yet
-	over        bool    // all shall go
-	idle        []*hand // who wait to be called, no more than the cores could use
+	polling     bool          // somebody is at the epoll; then nothing is ready
+	coming      bool          // somebody was called and has not looked yet
+	over        bool          // all shall go
+	let         time.Duration // when those who were called have let others in, by Now
+	idle        []*hand       // who wait to be called, no more than the cores could use
 }
 
 // hand is one of the crew. It lives in one goroutine.
@@ -100,14 +104,19 @@ func (h *hand) work() {
 	p.mu.Unlock()
 }
 
+// letInEvery is for how long those who wait for the processor are passed over: as long as the scheduler lets a goroutine compute.
+const letInEvery = 10 * time.Millisecond
+
 // arrived is what one who was called does first. If there is something to take, others who wait for the processor are let in
 // before, those too whose turns were interrupted: on a single core the one who was called comes before them all, and would call
-// the next. p.mu is held.
+// the next. That is done once for what is reported together, unless its turns compute: those who wait may take long, and a
+// crowd of turns that only block has to wait for them no more than once. p.mu is held.
 func (p *parkingLot) arrived() {
-	if p.first < p.last {
+	if p.first < p.last && Now()-p.let >= letInEvery {
 		p.mu.Unlock()
 		runtime.Gosched()
 		p.mu.Lock()
+		p.let = Now()
 	}
 	p.coming = false
 }

@@ -10,6 +10,7 @@
 //		return len(b), netio.More
 //	}
 //	func (e *echo) Alarm()           {}
+//	func (e *echo) Cut()             {}
 //	func (e *echo) Closed(err error) { log.Print(err) }
 //
 //	e := new(echo)
@@ -28,7 +29,8 @@
 //  1. All methods may be called by any goroutine at any time, also inside Data, but for Pump and Serve, which find there
 //     that somebody reads. None panics, and none waits but Write, Pump and Flush, which honour their context.
 //  2. Data and Room are never called by two goroutines at once, never after Closed, and after a CloseNow or Finish that
-//     was called inside Data not again. Closed is called exactly once, on a goroutine of its own.
+//     was called inside Data not again. Closed is called exactly once, on a goroutine of its own. Where Data may keep it
+//     from coming, Cut is called before.
 //  3. Cancelling a Pump never harms the connection. Cancelling a Write that waits for its turn sends nothing. Only what is
 //     larger than the queue, or goes over a wire that can't be tried, can be cut in the middle, and that ends the
 //     connection with [ErrCut].
@@ -37,7 +39,8 @@
 //  6. Memory: Config.QueueLimit for output, and one frame of TrySend, and 4 KiB for SendUrgent; for input 8 KiB while bytes
 //     are being handled, and of what is left over at most four times what has come, up to Config.InputLimit. While a
 //     connection is silent it has no buffer at all, unless something is left over, which then lies in one of its size
-//     (in a Pump, in the one it was received into). The portable twin waits with 512 bytes.
+//     (in the one it was received into after a Pump, over TLS, and where a goroutine stays). The portable twin waits with
+//     512 bytes.
 //  7. When the queue is full, Write waits, Send applies Config.Policy and says so with a *[FullError], and TrySend says
 //     [ErrFull]. A peer that takes no byte for Config.WriteTimeout is ended with [ErrStalled].
 //     After SendLast nothing is accepted (ErrSealed), and input goes on. After a send that failed because the peer is gone
@@ -96,8 +99,9 @@
 // there is nothing left to do, and waits to be called again. At most one has been called and not looked yet, so a burst
 // costs one such call, and a thousand handlers that block cost a thousand goroutines, as anywhere. One who looks takes a
 // connection that nobody has taken; or asks the epoll, if nobody does; or waits to be called; or, if there are enough who
-// do, ends. Before it takes one it lets those in who wait for the processor, or on a single core they would wait until all
-// that was reported is done. Whoever asks the epoll and finds something time and again makes a detour through the runtime's
+// do, ends. Before one who was called takes a connection it lets those in who wait for the processor, unless that was done in the
+// last 10 ms: on a single core they would else wait until all that was reported is done, and it, with each turn that blocks,
+// for all of them. Whoever asks the epoll and finds something time and again makes a detour through the runtime's
 // own poller now and then: on a core that always has something to run that one is asked only every 10 ms what has come for
 // accept loops and connections in other forms (parkingLot.poll).
 //

@@ -23,6 +23,7 @@ func (s *shout) Data(b []byte) (int, netio.Next) {
 }
 
 func (s *shout) Alarm()           {}
+func (s *shout) Cut()             {}
 func (s *shout) Closed(err error) { s.ended <- err }
 
 func ExampleConn_Serve() {
@@ -50,6 +51,7 @@ func (w *word) Data(b []byte) (int, netio.Next) {
 	return len(b), netio.Pause
 }
 func (w *word) Alarm()       {}
+func (w *word) Cut()         {}
 func (w *word) Closed(error) {}
 
 func ExampleConn_Pump() {

@@ -14,6 +14,7 @@ type lines struct {
 	c         *Conn
 	onMessage func(p []byte) Next // nil echoes
 	onAlarm   func()
+	onCut     func()
 	closed    chan error
 	blocking  bool // a message pauses, and lies in got
 	got       []byte
@@ -101,6 +102,12 @@ func (l *lines) echo(p []byte) error {
 func (l *lines) Alarm() {
 	if l.onAlarm != nil {
 		l.onAlarm()
+	}
+}
+
+func (l *lines) Cut() {
+	if l.onCut != nil {
+		l.onCut()
 	}
 }
 

@@ -175,6 +175,7 @@ func (c *Conn) apply(do todo) {
 		}
 		if do&doCut != 0 {
 			c.cut()
+			go c.proto.Cut()
 		}
 	}
 }
