@@ -118,6 +118,10 @@
 //		return ws.Events{Close: func(*ws.Conn, error) { hc.Close() }}
 //	}))
 //
+// A server that ends drains its connections first (ws.Group.Drain, sse.Group.Drain),
+// and then calls Hub.Close. Where the hub drains or closes first, Ended tells all
+// connections at once, and what it does then (bye, above) is how they end.
+//
 // Connections of this module are sinks as they are, and package hub/gateway has
 // the encoders:
 //

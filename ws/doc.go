@@ -219,10 +219,12 @@
 // The two groups differ, because the protocols do. An event stream can be told when to come back, so a sse.Group
 // ends all streams at once, each with a moment of its own in which to return. A close frame has no such field, so a
 // ws.Group spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer
-// only where an event of Handler does not return, because the connection ends when it has. When ctx ends before, a
+// only where a Message or Pong of Handler does not return, because the connection ends when it has. Nothing tells such an
+// event of the drain but the program: what its events wait for should end with a context of the program's own, cancelled
+// before Drain. When ctx ends before, a
 // ws.Group cuts off who is left (a 1006 for their peers) and returns, while an event that is under way goes on; a
 // sse.Group returns and says how many streams are left, which it leaves to their handlers and to http.Server.Close.
-// Both return the context's cause.
+// Both return an error that wraps the context's cause.
 //
 // # Security
 //

@@ -13,7 +13,10 @@ import (
 // more than QueueLimit waits for it.
 func ExampleConn_SendPrepared() {
 	var group ws.Group
-	srv := httptest.NewServer(ws.Handler(&ws.AcceptOptions{Group: &group}, func(c *ws.Conn, r *http.Request) ws.Events {
+	srv := httptest.NewServer(ws.Handler(&ws.AcceptOptions{
+		Group:        &group,
+		MessageLimit: 64 << 10, // Send has no room for what is larger than the receiver's QueueLimit
+	}, func(c *ws.Conn, r *http.Request) ws.Events {
 		return ws.Events{
 			Open: func(c *ws.Conn) { // it is in the group by now
 				c.Send(ws.Text, []byte("welcome"))

@@ -45,6 +45,9 @@ type Events struct {
 // the request keeps it, some 1.5 KB and what its header takes, as long as the connection. When it panics, the connection is closed with 1011, and net/http
 // deals with the panic. opts may be nil, and is copied.
 //
+// The request's context ends when open has returned. What events start, and what outlasts them, takes Conn.Context: it ends
+// with the connection.
+//
 // All methods of Conn may be called from anywhere, also from events, but for four things:
 //
 //   - Close never waits: it has the close frame sent and returns nil, and the closing goes on by itself. While an event is

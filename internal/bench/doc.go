@@ -2,7 +2,7 @@
 // Linux and two cores.
 //
 //	go run . list                 the rows, and how long each takes
-//	go run . run [row...]         takes samples, 7 rounds of them, into samples/ROW.jsonl
+//	go run . run [flags] [row...] takes samples, 7 rounds of them, into samples/ROW.jsonl
 //	go run . run -smoke [row...]  tries the rows once, with tiny parameters, and keeps nothing
 //	go run . render               writes RESULTS.md from the samples
 //	go run . check                renders again and compares
@@ -31,8 +31,10 @@
 // # To repeat a row
 //
 // Check out the commit that the row's section names, or commit all changes: samples name the commit, with "-dirty" behind
-// it if anything differs, and the tests refuse that. The machine should do nothing else meanwhile.
+// it if anything but samples and results differs, and the tests refuse that. The machine should do nothing else meanwhile
+// (go run . list tells for how long). Samples in a folder of their own can be held beside the committed ones; a commit that a
+// section names is older than its samples, which are the next commit's.
 //
-//	go run . run ws-fanout
-//	go run . render
+//	go run . run -rounds 15 -samples /tmp/again ws-fanout
+//	go run . render -samples /tmp/again -o /tmp/again.md
 package main
