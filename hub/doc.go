@@ -118,10 +118,6 @@
 //		return ws.Events{Close: func(*ws.Conn, error) { hc.Close() }}
 //	}))
 //
-// A server that ends drains its connections first (ws.Group.Drain, sse.Group.Drain),
-// and then calls Hub.Close. Where the hub drains or closes first, Ended tells all
-// connections at once, and what it does then (bye, above) is how they end.
-//
 // Connections of this module are sinks as they are, and package hub/gateway has
 // the encoders:
 //
@@ -130,6 +126,10 @@
 //
 // A program whose clients follow topics by their names needs none of this: that is
 // gateway.New. Where a request wants to start says gateway.FromRequest.
+//
+// A server that ends drains its connections first (ws.Group.Drain, sse.Group.Drain),
+// and then calls Hub.Close. Where the hub drains or closes first, Ended tells all
+// connections at once, and what it does then (bye, above) is how they end.
 //
 // A sink of one's own is two methods, both of which return at once:
 //
