@@ -75,7 +75,8 @@ func TestReadIsLinear(t *testing.T) {
 				if k == 1 {
 					n /= 64
 				}
-				// What is fast at the start, and dearer per byte in a buffer of another size, is measured where both count alike.
+				// A small piece that takes no time fits into memory that is there, while the big one asks for more. From
+				// some milliseconds on both do.
 				for n < most && took(work(n, k), 3) < 3*time.Millisecond {
 					n *= 2
 				}

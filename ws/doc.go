@@ -188,9 +188,9 @@
 // A Prepared is shared by all connections of a server; a client has to mask, so it makes a copy of what it sends.
 //
 // A connection has a buffer of 8 KiB while it deals with what has come, and none while it waits, unless a part of a
-// message is there; over what is no socket, or a wrapped one, it waits with 512 bytes. The context of
-// the latest read, and that of the latest write that had to wait, are kept until the next, or until the connection
-// ends.
+// message is there; where the library does not know the socket (other systems, wrapped connections, pipes), it waits with
+// 512 bytes. The context of the latest read, and that of the latest write that had to wait, are kept until the next, or
+// until the connection ends.
 //
 // # How connections end
 //
@@ -221,10 +221,9 @@
 // ws.Group spreads the closing itself, over Spread: a drain takes that long, and up to CloseTimeout more, and longer
 // only where a Message or Pong of Handler does not return, because the connection ends when it has. Nothing tells such an
 // event of the drain but the program: what its events wait for should end with a context of the program's own, cancelled
-// before Drain. When ctx ends before, a
-// ws.Group cuts off who is left (a 1006 for their peers) and returns, while an event that is under way goes on; a
-// sse.Group returns and says how many streams are left, which it leaves to their handlers and to http.Server.Close.
-// Both return an error that wraps the context's cause.
+// before Drain. When ctx ends first, a ws.Group cuts off who is left (a 1006 for their peers) and returns, while an event
+// that is under way goes on; a sse.Group returns and says how many streams are left, which it leaves to their handlers
+// and to http.Server.Close. Both return an error that wraps the context's cause.
 //
 // # Security
 //

@@ -17,12 +17,24 @@ func overAll(t *testing.T, f func(t *testing.T, tr transport)) {
 	}
 }
 
-// endOf waits for the end of a connection's context in an event, and says so where it does not come.
-func endOf(t *testing.T, c *ws.Conn) {
-	select {
-	case <-c.Context().Done():
-	case <-time.After(patience):
-		t.Error("the context did not end in the event")
+// endingEvents brings the connection's end about in a message's event, which then waits for the context to end: the cause has
+// to be what the connection ends with.
+func endingEvents(t *testing.T, closed chan<- error, end func(c *ws.Conn)) ws.Events {
+	return ws.Events{
+		Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
+			end(c)
+			select {
+			case <-c.Context().Done():
+			case <-time.After(patience):
+				t.Error("the context did not end in the event")
+			}
+		},
+		Close: func(c *ws.Conn, err error) {
+			if cause := context.Cause(c.Context()); cause != err {
+				t.Errorf("cause %v, ended with %v", cause, err)
+			}
+			closed <- err
+		},
 	}
 }
 
@@ -36,18 +48,7 @@ func TestContextEndsDuringTheEvent(t *testing.T) {
 				if early {
 					c.Context()
 				}
-				return ws.Events{
-					Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
-						c.CloseNow()
-						endOf(t, c)
-					},
-					Close: func(c *ws.Conn, err error) {
-						if cause := context.Cause(c.Context()); cause != err {
-							t.Errorf("cause %v, ended with %v", cause, err)
-						}
-						closed <- err
-					},
-				}
+				return endingEvents(t, closed, func(c *ws.Conn) { c.CloseNow() })
 			}))
 			c := dial(t, url, opts)
 			if err := c.Write(patient(t), ws.Text, []byte("end")); err != nil {
@@ -78,29 +79,20 @@ func TestContextEndsInTheEventWhenThePeerTakesNothing(t *testing.T) {
 				x.opts.PingInterval, x.opts.QueueLimit = -1, 64<<10
 				full, closed := make(chan struct{}), make(chan error, 1)
 				url, opts := tr.serve(t, ws.Handler(&x.opts, func(c *ws.Conn, r *http.Request) ws.Events {
-					return ws.Events{
-						Message: func(c *ws.Conn, typ ws.MessageType, data []byte) {
-							frame, _ := ws.AppendFrame(nil, ws.Binary, make([]byte, 32<<10))
-							for refused := 0; refused < 100; { // the network has taken all it can
-								if _, err := c.TrySend([][]byte{frame}); err == nil {
-									refused = 0
-								} else {
-									refused++
-									time.Sleep(time.Millisecond)
-								}
+					return endingEvents(t, closed, func(c *ws.Conn) {
+						frame, _ := ws.AppendFrame(nil, ws.Binary, make([]byte, 32<<10))
+						for refused := 0; refused < 100; { // the network has taken all it can
+							if _, err := c.TrySend([][]byte{frame}); err == nil {
+								refused = 0
+							} else {
+								refused++
+								time.Sleep(time.Millisecond)
 							}
-							for c.Send(ws.Binary, make([]byte, 32<<10)) == nil { // and the queue is full
-							}
-							close(full)
-							endOf(t, c)
-						},
-						Close: func(c *ws.Conn, err error) {
-							if cause := context.Cause(c.Context()); cause != err {
-								t.Errorf("cause %v, ended with %v", cause, err)
-							}
-							closed <- err
-						},
-					}
+						}
+						for c.Send(ws.Binary, make([]byte, 32<<10)) == nil { // and the queue is full
+						}
+						close(full)
+					})
 				}))
 				c := dial(t, url, opts)
 				if err := c.Write(patient(t), ws.Text, []byte("much")); err != nil {

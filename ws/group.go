@@ -27,8 +27,8 @@ type Group struct {
 	// Reason goes with it.
 	Reason string
 	// Spread is the time over which Drain spreads the closing, each connection at its own random moment, so that the
-	// clients do not come back all at once. 0: 5 s. Negative: no time. Clients that are refused meanwhile, with 503, get a
-	// random Retry-After between 1 s and a second more than it.
+	// clients do not come back all at once. 0: 5 s. Negative: no time. Clients that are refused meanwhile, with 503, get
+	// a random Retry-After between 1 s and Spread and a second.
 	Spread time.Duration
 
 	mu      sync.Mutex // taken while the mu of a Conn is held, never the other way round, nor that of another Group
@@ -239,8 +239,8 @@ func (g *Group) closeAll(conns []*Conn) {
 
 // Drain closes all connections with Code, each at its own moment within Spread, with a closing handshake, and refuses
 // new ones. It returns when the last has ended; when ctx ends before, it cuts the others off at once, so that their
-// peers see a 1006, and returns an error that wraps the context's cause. A ctx that ends within Spread cuts off those whose moment had not
-// come: give it Spread and CloseTimeout. Called again, it waits again.
+// peers see a 1006, and returns an error that wraps the context's cause. A ctx that ends within Spread cuts off those
+// whose moment had not come: give it Spread and CloseTimeout. Called again, it waits again.
 //
 // What it waits for are connections, not the program's events: an Open that is under way may outlast the connection, and
 // Events.Close comes when it has ended. A program that must not go before these have returned counts them itself, with a

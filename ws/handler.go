@@ -41,9 +41,9 @@ type Events struct {
 // Handler serves WebSocket connections in callback form: each request becomes a connection, as with Accept, open says
 // what it wants to be told of it, and the HTTP handler returns. From then on the library owns the connection: it reads,
 // calls the events, and closes what has to be closed. open is called before anything is read and may write; what it
-// does with the request must be over when it returns, and what the events need of it is best copied: an event that refers to
-// the request keeps it, some 1.5 KB and what its header takes, as long as the connection. When it panics, the connection is closed with 1011, and net/http
-// deals with the panic. opts may be nil, and is copied.
+// does with the request must be over when it returns, and what the events need of it is best copied: an event that
+// refers to the request keeps it, some 1.5 KB and what its header takes, as long as the connection. When open panics,
+// the connection is closed with 1011, and net/http deals with the panic. opts may be nil, and is copied.
 //
 // The request's context ends when open has returned. What events start, and what outlasts them, takes Conn.Context: it ends
 // with the connection.

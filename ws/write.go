@@ -117,8 +117,8 @@ func (c *Conn) writeFrame(ctx context.Context, op opcode, fin bool, p []byte) er
 // Send is Write that never waits, for those who send to many: a peer that reads slowly delays nobody. If the outgoing
 // queue has no room for the message, it is not sent, QueueFull decides what becomes of the connection, and the error is a
 // *LimitError that names QueueLimit and matches ErrFull. The same error, and nothing more, comes while a message of
-// Writer is under way. There is never room for a message that is larger than QueueLimit, which is then the
-// connection's end with CloseWhenFull, however fast the peer is: Write can send that.
+// Writer is under way. There is never room for a message that is larger than QueueLimit, so with CloseWhenFull it is the
+// connection's end, however fast the peer reads: Write can send that.
 func (c *Conn) Send(typ MessageType, p []byte) error {
 	if err := checkMessage(typ, p); err != nil {
 		return err

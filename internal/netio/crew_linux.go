@@ -104,7 +104,8 @@ func (h *hand) work() {
 	p.mu.Unlock()
 }
 
-// letInEvery is for how long those who wait for the processor are passed over: as long as the scheduler lets a goroutine compute.
+// letInEvery is for how long those who wait for the processor are passed over: as long as the scheduler lets a goroutine
+// compute.
 const letInEvery = 10 * time.Millisecond
 
 // arrived is what one who was called does first. If there is something to take, others who wait for the processor are let in

@@ -29,8 +29,8 @@
 //  1. All methods may be called by any goroutine at any time, also inside Data, but for Pump and Serve, which find there
 //     that somebody reads. None panics, and none waits but Write, Pump and Flush, which honour their context.
 //  2. Data and Room are never called by two goroutines at once, never after Closed, and after a CloseNow or Finish that
-//     was called inside Data not again. Closed is called exactly once, on a goroutine of its own. Where Data may keep it
-//     from coming, Cut is called before.
+//     was called inside Data not again. Closed is called exactly once, on a goroutine of its own. Where Data may be
+//     keeping it from coming, Cut is called too, once.
 //  3. Cancelling a Pump never harms the connection. Cancelling a Write that waits for its turn sends nothing. Only what is
 //     larger than the queue, or goes over a wire that can't be tried, can be cut in the middle, and that ends the
 //     connection with [ErrCut].
@@ -99,11 +99,11 @@
 // there is nothing left to do, and waits to be called again. At most one has been called and not looked yet, so a burst
 // costs one such call, and a thousand handlers that block cost a thousand goroutines, as anywhere. One who looks takes a
 // connection that nobody has taken; or asks the epoll, if nobody does; or waits to be called; or, if there are enough who
-// do, ends. Before one who was called takes a connection it lets those in who wait for the processor, unless that was done in the
-// last 10 ms: on a single core they would else wait until all that was reported is done, and it, with each turn that blocks,
-// for all of them. Whoever asks the epoll and finds something time and again makes a detour through the runtime's
-// own poller now and then: on a core that always has something to run that one is asked only every 10 ms what has come for
-// accept loops and connections in other forms (parkingLot.poll).
+// do, ends. Before one who was called takes a connection it lets those in who wait for the processor: on a single core they
+// would wait until all that was reported is done. It does not if that was done in the last 10 ms, or with each turn that
+// blocks the next would wait for all of them. Whoever asks the epoll and finds something time and again makes a detour
+// through the runtime's own poller now and then: on a core that always has something to run that one is asked only every
+// 10 ms what has come for accept loops and connections in other forms (parkingLot.poll).
 //
 // A turn is one RawConn.Control, which references the descriptor as long as it takes. Running the protocol inside its
 // callback is safe because nothing that it can call waits for the callback: net.Conn.Close would, so CloseNow does not

@@ -20,12 +20,12 @@ type Protocol interface {
 	// Alarm is called when the time given to SetAlarm is over. It must not block; it may overlap any other call.
 	Alarm()
 
-	// Cut is called when the connection has been ended while Data may be under way, so that Closed has to wait for that:
-	// what Data waits for can be told. It runs on a goroutine of its own, and may come late, after Closed even.
+	// Cut is called, once, when the connection has been ended while Data may be under way, so that Closed has to wait for
+	// that: what Data waits for can be told. It runs on a goroutine of its own, and may come late, after Closed even.
 	Cut()
 
-	// Closed is the last call but perhaps for Cut, after Data has returned for the last time, and runs on no goroutine of the caller that
-	// ended the connection. The error is never nil: io.EOF if the peer ended its direction, a network error, or the
+	// Closed is the last call but perhaps for Cut, after Data has returned for the last time, and runs on no goroutine of
+	// the caller that ended the connection. The error is never nil: io.EOF if the peer ended its direction, a network error, or the
 	// reason given to Finish or CloseNow.
 	Closed(err error)
 }

@@ -37,9 +37,9 @@ func (d *document) introduction() {
 		"- A target is *%s* or *%s* by the median, even where the range crosses it; *%s* where there is no figure. *%s* means that "+
 		"there is no target, and the figure is given for itself.", Met, Missed, Unknown, Reported)
 	d.p("To repeat a row: check out the commit that it names, or commit all that you have changed (samples of anything else say " +
-		"`-dirty`); have two cores that do nothing else, for as long as `go run . list` says; `go run . run -rounds N -samples DIR ROW`, and then " +
-		"`go run . render -samples DIR -o FILE`. In the tables *tidewire* is the callback form of ws, *tidewire blocking* the " +
-		"other.")
+		"`-dirty`); have two cores that do nothing else, for as long as `go run . list` says; `go run . run -rounds N -samples DIR " +
+		"ROW`, and then `go run . render -samples DIR -o FILE`. In the tables of ws *tidewire* is the callback form, *tidewire " +
+		"blocking* the other.")
 }
 
 type document struct {
